@@ -1,0 +1,81 @@
+"""Finding the image files of a folder, in an order that does not depend on the file system."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from fakeinstruct.base.errors import RecordError, Rejects
+from fakeinstruct.base.images import SUFFIXES
+
+RESOURCE_FORK = "__MACOSX"
+"""Folder of zip files made on a Mac that repeats every file's name without being that file."""
+
+
+@dataclass(frozen=True)
+class Scan:
+    """The files below a folder.
+
+    Attributes:
+        root: The folder.
+        images: Paths of image files relative to it, with forward slashes, sorted.
+        ignored: How many other files there are.
+    """
+
+    root: Path
+    images: tuple[str, ...]
+    ignored: int
+
+
+def is_image(path: str) -> bool:
+    """Whether a relative path is taken for an image: by its suffix, unless it or a folder above is hidden."""
+    pure = PurePosixPath(path)
+    hidden = any(part.startswith(".") or part == RESOURCE_FORK for part in pure.parts)
+    return not hidden and pure.suffix.lower() in SUFFIXES
+
+
+def scan(root: Path, rejects: Rejects, *, source: Path) -> Scan:
+    """Find the image files below `root`.
+
+    Hidden files and folders are ignored. A symbolic link to a folder is not followed, since it may lead in
+    circles or out of the root; it is rejected, as are folders that cannot be listed and names that are not
+    UTF-8. Errors name `source`, and the path below the root as the record.
+    """
+    images: list[str] = []
+    ignored = 0
+
+    def reject(path: str | Path, problem: str, hint: str | None = None) -> None:
+        record = Path(path).relative_to(root).as_posix()
+        rejects.add(RecordError(problem, file=source, record=record, hint=hint))
+
+    def unreadable(error: OSError) -> None:
+        reject(error.filename, f"folder cannot be listed ({error.strerror})")
+
+    for folder, folders, files in os.walk(root, onerror=unreadable):
+        here = Path(folder)
+        for name in folders:
+            if (here / name).is_symlink():
+                reject(
+                    here / name,
+                    "is a symbolic link to a folder, which is not followed",
+                    "Import the folder that it leads to, or copy it here.",
+                )
+        folders[:] = [name for name in folders if not name.startswith(".") and name != RESOURCE_FORK]
+        for name in files:
+            relative = (here / name).relative_to(root).as_posix()
+            if not is_image(relative):
+                ignored += 1
+            elif not _is_utf8(relative):
+                reject(here / name, "file name is not UTF-8", "Rename the file.")
+            else:
+                images.append(relative)
+    return Scan(root, tuple(sorted(images)), ignored)
+
+
+def _is_utf8(name: str) -> bool:
+    try:
+        name.encode()
+    except UnicodeEncodeError:  # a byte that Python could only carry as a surrogate
+        return False
+    return True

@@ -1,0 +1,88 @@
+"""The taxonomy: attributes under which traces are filed, their definitions, aliases and advice."""
+
+from __future__ import annotations
+
+import re
+from functools import cached_property, lru_cache
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field, model_validator
+
+from fakeinstruct.base.config import StrictModel, read_yaml, validate
+from fakeinstruct.base.errors import RecordError, nearest
+from fakeinstruct.base.surfaces import surface
+
+Sentence = Annotated[str, Field(min_length=1)]
+
+
+class Attribute(StrictModel):
+    """One attribute of an image that can betray a generator or speak for a photograph.
+
+    `name` is how it is called in a sentence ("light and shadow"); `definition` says what it is;
+    `betrays` how it gives a fake away; `clean` what it looks like in a photograph; `aliases` are other
+    names in published annotations; `advice` is the bank of mending advice, used where an annotator gave none.
+    """
+
+    name: Sentence
+    definition: Sentence
+    betrays: Sentence
+    clean: Sentence
+    aliases: tuple[Sentence, ...] = ()
+    advice: tuple[Sentence, ...] = Field(min_length=1)
+
+
+class Taxonomy(StrictModel):
+    """All attributes by key, as `templates/taxonomy.yaml` holds them."""
+
+    version: int
+    attributes: dict[str, Attribute]
+
+    @model_validator(mode="after")
+    def _aliases_are_unambiguous(self) -> Taxonomy:
+        owners: dict[str, str] = {}
+        for key, attribute in self.attributes.items():
+            for alias in (key, attribute.name, *attribute.aliases):
+                owner = owners.setdefault(_fold(alias), key)
+                if owner != key:
+                    raise ValueError(f"'{alias}' names both {owner} and {key}")
+        return self
+
+    @cached_property
+    def _keys_by_alias(self) -> dict[str, str]:
+        return {
+            _fold(alias): key
+            for key, attribute in self.attributes.items()
+            for alias in (key, attribute.name, *attribute.aliases)
+        }
+
+    def key(self, name: str) -> str | None:
+        """The key of an attribute under any of its names, letter case and punctuation aside, or None."""
+        return self._keys_by_alias.get(_fold(name))
+
+    def check(self, key: str, *, field: str) -> None:
+        """Refuse a key that the taxonomy does not have.
+
+        Raises:
+            RecordError: Naming the field and the nearest key.
+        """
+        if key not in self.attributes:
+            alias = self.key(key)
+            hint = f"Did you mean '{alias}'?" if alias else nearest(key, self.attributes)
+            raise RecordError(f"the taxonomy has no attribute '{key}'", field=field, hint=hint)
+
+
+def _fold(name: str) -> str:
+    """Letters and digits in lower case; '&' reads as 'and'."""
+    return " ".join(re.sub(r"[^0-9a-z]+", " ", name.lower().replace("&", " and ")).split())
+
+
+@lru_cache(maxsize=8)
+def load_taxonomy(path: Path | None = None) -> Taxonomy:
+    """Read a taxonomy; the project's own by default.
+
+    Raises:
+        UsageError: If the file is missing or not a taxonomy.
+    """
+    path = path or surface("templates") / "taxonomy.yaml"
+    return validate(Taxonomy, read_yaml(path), file=path)

@@ -1,0 +1,1 @@
+"""Chains x templates -> pairs."""

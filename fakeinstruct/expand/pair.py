@@ -1,0 +1,206 @@
+"""Pair: one conversation about an image, with its machine-readable truth, and pair sets on disk."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, ValidationError
+
+from fakeinstruct.base.boxes import Box
+from fakeinstruct.base.config import StrictModel, explain
+from fakeinstruct.base.errors import FakeInstructError, UsageError
+from fakeinstruct.base.files import read_json
+from fakeinstruct.chains.schema import Identifier, Label, Split
+
+Task = Literal["verdict", "reasoning", "evidence", "choice", "advice"]
+"""FakeInstruct's dimensions; evidence comes as narrative (`evidence`) and as multiple choice (`choice`)."""
+
+Stage = Literal["alignment", "instruction"]
+
+
+class PairImage(StrictModel):
+    """An image of a conversation: a file under the image root, or a crop of one (fractions of `parent`)."""
+
+    path: str
+    crop: Box | None = None
+    parent: str | None = None
+
+
+class Content(StrictModel):
+    """One block of a message, as Hugging Face chat templates expect it: an image placeholder or text."""
+
+    type: Literal["image", "text"]
+    text: str | None = None
+
+
+class Message(StrictModel):
+    """One turn of a conversation."""
+
+    role: Literal["user", "assistant"]
+    content: tuple[Content, ...]
+
+    def text(self) -> str:
+        """The words of the turn, without placeholders."""
+        return "".join(block.text or "" for block in self.content)
+
+
+class Target(StrictModel):
+    """What the right answer says, for closed scoring, rewards and the contradiction test."""
+
+    verdict: Label | None = None
+    choice: str | None = None
+    attributes: tuple[str, ...] = ()
+    boxes: tuple[Box, ...] = ()
+    tags: dict[str, str] | None = None
+    text: str | None = None
+
+
+class Pair(StrictModel):
+    """One conversation about one chain's image. Without an assistant turn it is an evaluation item.
+
+    `polarity` is what "yes" means in a yes/no question; `choices` are the options of a multiple-choice
+    question, letter to text; `advice_origin` says whether advice is the annotator's or the taxonomy's.
+    """
+
+    id: Identifier
+    chain: Identifier
+    template: str
+    task: Task
+    stage: Stage = "instruction"
+    images: tuple[PairImage, ...] = Field(min_length=1)
+    messages: tuple[Message, ...] = Field(min_length=1)
+    label: Label
+    split: Split | None = None
+    group: Identifier
+    target: Target
+    polarity: Label | None = None
+    choices: tuple[str, ...] | None = None
+    references: tuple[str, ...] | None = None
+    advice_origin: Literal["chain", "bank"] | None = None
+
+
+class VerdictReadout(StrictModel):
+    """How a verdict template's answer is read as a probability: its question, and the word of each label.
+
+    The verdict is the answer's first word; `fake` and `real` list the words that mean each label there.
+    """
+
+    template: str
+    prompts: tuple[str, ...]
+    fake: tuple[str, ...]
+    real: tuple[str, ...]
+
+
+class PairManifest(StrictModel):
+    """`manifest.json` of a pair set: written last, so its presence vouches for every shard it names.
+
+    `image_root` is relative to the pair set's folder. Counts are of pairs. `shards` maps a shard's file name to
+    its SHA-256; `per_template` counts by label. `explanation_prompts` are questions that ask for a verdict
+    with its reasons.
+    """
+
+    schema_version: Literal[1] = 1
+    seed: int
+    pairs: int
+    chains: int
+    rejected: int
+    image_root: str
+    chains_sha256: str
+    templates_sha256: str
+    per_task: dict[str, int]
+    per_template: dict[str, dict[str, int]]
+    per_split: dict[str, int]
+    shards: dict[str, str]
+    readouts: tuple[VerdictReadout, ...]
+    explanation_prompts: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class PairSet:
+    """A pair set that was found on disk; its pairs are read as a stream.
+
+    Attributes:
+        folder: The pair set's folder.
+        manifest: The contents of `manifest.json`.
+        image_root: The folder that image paths are relative to.
+        files: Its Parquet shards, in order.
+    """
+
+    folder: Path
+    manifest: PairManifest
+    image_root: Path
+    files: tuple[Path, ...]
+
+    def read(self, split: str | None = None, tasks: Sequence[str] | None = None) -> Iterator[Pair]:
+        """The pairs in order, of one split and of some tasks if so asked.
+
+        Raises:
+            FakeInstructError: If a shard is damaged.
+        """
+        import pyarrow.dataset as ds
+
+        condition: Any = None
+        if split is not None:
+            condition = ds.field("split") == split
+        if tasks is not None:
+            wanted = ds.field("task").isin(list(tasks))
+            condition = wanted if condition is None else condition & wanted
+        for file in self.files:
+            try:
+                for batch in ds.dataset(file, format="parquet").to_batches(filter=condition, batch_size=4096):
+                    yield from (parse_pair(row) for row in batch.to_pylist())
+            except (OSError, ValueError) as error:
+                raise FakeInstructError(f"is not a readable pair shard ({error})", file=file) from error
+
+
+def parse_pair(row: dict[str, Any]) -> Pair:
+    """A pair from a Parquet row, in which absent fields and empty lists stand as null.
+
+    Raises:
+        FakeInstructError: Naming the pair and the field that is wrong.
+    """
+    cleaned = _without_nulls(row)
+    try:
+        return Pair.model_validate(cleaned)
+    except ValidationError as error:
+        field, problem, hint = explain(error, Pair)
+        raise FakeInstructError(problem, record=row.get("id"), field=field, hint=hint) from None
+
+
+def _without_nulls(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _without_nulls(inner) for key, inner in value.items() if inner is not None}
+    if isinstance(value, list):
+        return [_without_nulls(inner) for inner in value]
+    return value
+
+
+def open_pairs(folder: str | Path, *, image_root: str | Path | None = None) -> PairSet:
+    """Find a pair set on disk.
+
+    Raises:
+        UsageError: If the folder is not there, not a pair set, or an expansion of it never finished.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise UsageError("no such pair set folder", file=folder)
+    if not (folder / "manifest.json").is_file():
+        raise UsageError(
+            "is not a finished pair set: it has no manifest.json",
+            file=folder,
+            hint="Run 'fakeinstruct expand' again; it goes on where it stopped.",
+        )
+    try:
+        manifest = PairManifest.model_validate(read_json(folder / "manifest.json"))
+    except ValidationError as error:
+        field, problem, hint = explain(error, PairManifest)
+        raise FakeInstructError(problem, file=folder / "manifest.json", field=field, hint=hint) from None
+    files = tuple(folder / name for name in manifest.shards)
+    missing = [file.name for file in files if not file.is_file()]
+    if missing:
+        raise FakeInstructError(f"shards are missing: {', '.join(missing[:3])}", file=folder)
+    root = Path(image_root) if image_root is not None else folder / manifest.image_root
+    return PairSet(folder, manifest, root, files)

@@ -1,0 +1,68 @@
+"""Work on several processes, results in the order of the work, no more in memory than is being worked on."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from multiprocessing.connection import wait
+from typing import Any, TypeVar
+
+Work = TypeVar("Work")
+Shared = TypeVar("Shared")
+Result = TypeVar("Result")
+
+_shared: Any = None
+
+
+def in_order(
+    work: Iterable[Work], do: Callable[[Shared, Work], Result], shared: Shared, workers: int
+) -> Iterator[Result]:
+    """Do the work and yield its results in the order given.
+
+    Args:
+        work: Read only as fast as it is done: two pieces a worker ahead.
+        do: What to do with a piece; a function of a module.
+        shared: Sent once to each process.
+        workers: Number of processes; with one the work is done in this one.
+
+    Raises:
+        Exception: What `do` raises; work not begun is given up.
+    """
+    if workers <= 1:
+        yield from (do(shared, piece) for piece in work)
+        return
+    # Spawned, not forked: a fork copies the locks of Arrow's and PyTorch's threads in whatever state they are.
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(workers, context, initializer=_start, initargs=(shared,)) as pool:
+        pending: deque[Future[Result]] = deque()
+        try:
+            for piece in work:
+                pending.append(pool.submit(_run, do, piece))
+                if len(pending) >= 2 * workers:
+                    yield pending.popleft().result()
+            while pending:
+                yield pending.popleft().result()
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _start(shared: Any) -> None:
+    global _shared  # noqa: PLW0603 - one worker process serves one expansion
+    _shared = shared
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    """End this process when its parent is killed: the pool's own queue would keep it waiting for ever."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        wait([parent.sentinel])
+        os._exit(1)
+
+
+def _run(do: Callable[[Any, Work], Result], piece: Work) -> Result:
+    return do(_shared, piece)

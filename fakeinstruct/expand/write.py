@@ -1,0 +1,297 @@
+"""Expansion: chains to a pair set on disk, shard by shard, resumable, the same bytes every time."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pydantic import ValidationError
+
+from fakeinstruct.base.config import StrictModel, explain
+from fakeinstruct.base.errors import FakeInstructError, RecordError, Rejects
+from fakeinstruct.base.files import atomic_write, read_json, sha256_file, write_json
+from fakeinstruct.base.progress import track
+from fakeinstruct.chains.schema import Chain
+from fakeinstruct.chains.store import ChainSet
+from fakeinstruct.chains.taxonomy import Taxonomy
+from fakeinstruct.expand.context import gather
+from fakeinstruct.expand.lint import load_templates
+from fakeinstruct.expand.pair import PairManifest
+from fakeinstruct.expand.plan import Plan, Stratum, make_plan
+from fakeinstruct.expand.pool import in_order
+from fakeinstruct.expand.readouts import explanation_prompts, readouts
+from fakeinstruct.expand.render import render_chain
+from fakeinstruct.expand.template import Template, TemplateSet
+
+_CONTENT = pa.struct([("type", pa.string()), ("text", pa.string())])
+_BOX = pa.list_(pa.float64())
+
+SCHEMA = pa.schema(
+    [
+        ("id", pa.string()),
+        ("chain", pa.string()),
+        ("template", pa.string()),
+        ("task", pa.string()),
+        ("stage", pa.string()),
+        ("images", pa.list_(pa.struct([("path", pa.string()), ("crop", _BOX), ("parent", pa.string())]))),
+        ("messages", pa.list_(pa.struct([("role", pa.string()), ("content", pa.list_(_CONTENT))]))),
+        ("label", pa.string()),
+        ("split", pa.string()),
+        ("group", pa.string()),
+        (
+            "target",
+            pa.struct(
+                [
+                    ("verdict", pa.string()),
+                    ("choice", pa.string()),
+                    ("attributes", pa.list_(pa.string())),
+                    ("boxes", pa.list_(_BOX)),  # x0, y0, x1, y1 in fractions of the image
+                    ("text", pa.string()),
+                ]
+            ),
+        ),
+        ("polarity", pa.string()),
+        ("choices", pa.list_(pa.string())),
+        ("references", pa.list_(pa.string())),
+        ("advice_origin", pa.string()),
+    ]
+)
+"""Columns of a shard: the fields of `Pair` that expansion fills."""
+
+ROW_GROUP = 4096
+"""Rows of a Parquet row group."""
+
+
+class Sidecar(StrictModel):
+    """What vouches for one shard: the plan it belongs to, its hash, its counts, and what was rejected."""
+
+    plan: str
+    sha256: str
+    pairs: int
+    per_task: dict[str, int]
+    per_template: dict[str, dict[str, int]]
+    per_split: dict[str, int]
+    rejects: tuple[dict[str, str | None], ...]
+
+
+@dataclass(frozen=True)
+class ShardWork:
+    """All that a shard is a function of, besides what every shard shares (`Shared`)."""
+
+    name: str
+    chains: tuple[Chain, ...]
+    quotas: tuple[dict[Stratum, int], ...]
+
+
+@dataclass(frozen=True)
+class Shared:
+    """What all shards of an expansion share."""
+
+    out: Path
+    plan: str
+    seed: int
+    templates: tuple[Template, ...]
+    taxonomy: Taxonomy
+
+
+def expand(
+    chains: ChainSet,
+    out: str | Path,
+    *,
+    seed: int,
+    pairs: int | None = None,
+    workers: int | None = None,
+    templates: str | Path | None = None,
+    rejects: Rejects,
+) -> PairManifest:
+    """Expand chains into a pair set.
+
+    The same chains, templates, seed and budget give the same bytes, with any number of workers and after
+    any interruption. A run into a folder that holds part of the same expansion goes on where that stopped.
+
+    Args:
+        chains: The chain set.
+        out: Folder to write to: new, empty, or holding (part of) this same expansion.
+        seed: Seed of every draw.
+        pairs: Most pairs; by default 60 times the number of chains.
+        workers: Processes; one, in this process, by default. With more, a script needs the usual
+            `if __name__ == "__main__":` above its call.
+        templates: Folder of templates; the project's own by default.
+        rejects: Collects bad chains, and pairs that could not be rendered.
+
+    Returns:
+        The manifest, as written to `manifest.json`.
+
+    Raises:
+        FakeInstructError: If nothing can be expanded, `out` holds something else, or too much is rejected.
+        UsageError: If a template is wrong.
+    """
+    out = Path(out)
+    template_set = load_templates(templates, taxonomy=chains.taxonomy)
+    before = len(rejects)
+    plan = make_plan(chains, template_set, seed=seed, pairs=pairs, rejects=rejects)
+    _claim(out, plan)
+    shared = Shared(out, plan.fingerprint, seed, template_set.templates, chains.taxonomy)
+    count = len(plan.shards)
+    sidecars: list[Sidecar] = []
+    done = 0
+    for sidecar in track(in_order(_work(chains, plan, out), write_shard, shared, workers or 1), "expanding", count):
+        sidecars.append(sidecar)
+        done += sidecar.pairs + len(sidecar.rejects)
+        for reject in sidecar.rejects:
+            rejects.add(RecordError(reject["problem"] or "", file=reject["file"], record=reject["record"]))
+        rejects.check(len(plan.supply.fake) + done)
+    manifest = _manifest(chains, out, plan, template_set, sidecars, len(rejects) - before)
+    write_json(out / "manifest.json", manifest.model_dump(mode="json"))
+    return manifest
+
+
+def shard_name(number: int, count: int) -> str:
+    """Name of a shard's file: `pairs-00000-of-00008.parquet`."""
+    return f"pairs-{number:05d}-of-{count:05d}.parquet"
+
+
+def write_shard(shared: Shared, work: ShardWork) -> Sidecar:
+    """Write one shard and the sidecar that vouches for it, unless they are there already."""
+    file = shared.out / work.name
+    finished = _vouched(file, shared.plan)
+    if finished:
+        return finished
+    names = {key: attribute.name for key, attribute in shared.taxonomy.attributes.items()}
+    rows: list[dict[str, Any]] = []
+    rejected: list[RecordError] = []
+    for chain, quotas in zip(work.chains, work.quotas, strict=True):
+        facts = gather(chain, shared.taxonomy)
+        for result in render_chain(shared.templates, facts, quotas, shared.seed, names):
+            if isinstance(result, RecordError):
+                rejected.append(result)
+            else:
+                rows.append(result)
+    with atomic_write(file) as opened:
+        table = pa.Table.from_pylist(rows, schema=SCHEMA)
+        pq.write_table(table, opened, compression="zstd", row_group_size=ROW_GROUP)
+    sidecar = _sidecar(shared.plan, sha256_file(file), rows, rejected)
+    write_json(file.with_suffix(".json"), sidecar.model_dump(mode="json"))
+    return sidecar
+
+
+def _sidecar(plan: str, sha256: str, rows: list[dict[str, Any]], rejected: list[RecordError]) -> Sidecar:
+    per_template: dict[str, dict[str, int]] = {}
+    for row in rows:
+        by_label = per_template.setdefault(row["template"], {"fake": 0, "real": 0})
+        by_label[row["label"]] += 1
+    return Sidecar(
+        plan=plan,
+        sha256=sha256,
+        pairs=len(rows),
+        per_task=dict(Counter(row["task"] for row in rows)),
+        per_template=per_template,
+        per_split=dict(Counter(row["split"] or "none" for row in rows)),
+        rejects=tuple({"file": e.file, "record": e.record, "problem": e.problem} for e in rejected),
+    )
+
+
+def _vouched(file: Path, plan: str) -> Sidecar | None:
+    """The sidecar of a shard that is complete and of this plan."""
+    path = file.with_suffix(".json")
+    if not (path.is_file() and file.is_file()):
+        return None
+    sidecar = _read_sidecar(path)
+    return sidecar if sidecar.plan == plan and sidecar.sha256 == sha256_file(file) else None
+
+
+def _read_sidecar(path: Path) -> Sidecar:
+    try:
+        return Sidecar.model_validate(read_json(path))
+    except ValidationError as error:
+        field, problem, _ = explain(error, Sidecar)
+        raise FakeInstructError(problem, file=path, field=field, hint="Delete it to have its shard written anew.") from None
+
+
+def _work(chains: ChainSet, plan: Plan, out: Path) -> Iterator[ShardWork]:
+    """The work of each shard, its chains read as they are needed.
+
+    The chain file's bad records were counted by the plan and are passed over silently here.
+    """
+    stream = enumerate(chains.read(Rejects(share=1.0)))
+    for number, (start, end) in enumerate(plan.shards):
+        name = shard_name(number, len(plan.shards))
+        members = [next(stream) for _ in range(start, end)]
+        if _vouched(out / name, plan.fingerprint):
+            yield ShardWork(name, (), ())
+            continue
+        wanted = [(chain, quotas) for index, chain in members if (quotas := plan.quotas_of(index))]
+        yield ShardWork(name, tuple(chain for chain, _ in wanted), tuple(quotas for _, quotas in wanted))
+
+
+def _claim(out: Path, plan: Plan) -> None:
+    """Make sure that the folder is this expansion's: mark a new or empty one, refuse any other.
+
+    Raises:
+        FakeInstructError: If it holds anything else.
+    """
+    mark = out / "plan.json"
+    if mark.is_file():
+        found = read_json(mark)
+        if not isinstance(found, dict) or found.get("fingerprint") != plan.fingerprint:
+            raise FakeInstructError(
+                "holds an expansion of other chains, templates, seed or budget",
+                file=out,
+                hint="Choose another --out, or delete the folder.",
+            )
+        for leftover in out.glob(".*.tmp"):
+            leftover.unlink()
+        return
+    if out.exists() and not out.is_dir():
+        raise FakeInstructError("is a file where a folder is to be written", file=out)
+    if out.is_dir() and any(not entry.name.endswith(".tmp") for entry in out.iterdir()):
+        raise FakeInstructError(
+            "is not empty and not a pair set", file=out, hint="Choose another --out, or empty the folder."
+        )
+    write_json(
+        mark,
+        {
+            "fingerprint": plan.fingerprint,
+            "seed": plan.seed,
+            "pairs": plan.pairs,
+            "shards": len(plan.shards),
+            "chains_sha256": plan.chains_sha256,
+            "templates_sha256": plan.templates_sha256,
+        },
+    )
+
+
+def _manifest(
+    chains: ChainSet, out: Path, plan: Plan, templates: TemplateSet, sidecars: list[Sidecar], rejected: int
+) -> PairManifest:
+    per_task: Counter[str] = Counter()
+    per_split: Counter[str] = Counter()
+    per_template: dict[str, dict[str, int]] = {t.id: {"fake": 0, "real": 0} for t in templates.templates}
+    for sidecar in sidecars:
+        per_task.update(sidecar.per_task)
+        per_split.update(sidecar.per_split)
+        for template, counts in sidecar.per_template.items():
+            for label, count in counts.items():
+                per_template[template][label] += count
+    count = len(sidecars)
+    return PairManifest(
+        seed=plan.seed,
+        pairs=sum(sidecar.pairs for sidecar in sidecars),
+        chains=int((plan.quotas.sum(1) > 0).sum()),
+        rejected=rejected,
+        image_root=Path(os.path.relpath(chains.image_root.resolve(), out.resolve())).as_posix(),
+        chains_sha256=plan.chains_sha256,
+        templates_sha256=plan.templates_sha256,
+        per_task=dict(sorted(per_task.items())),
+        per_template=per_template,
+        per_split=dict(sorted(per_split.items())),
+        shards={shard_name(number, count): sidecar.sha256 for number, sidecar in enumerate(sidecars)},
+        readouts=readouts(templates),
+        explanation_prompts=explanation_prompts(templates),
+    )

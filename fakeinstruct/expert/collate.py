@@ -1,0 +1,112 @@
+"""Batches: image blocks put in their place, rows padded on the right."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from fakeinstruct.base.images import load_image, resolve_under
+from fakeinstruct.expert.rows import image_block
+from fakeinstruct.expert.sft import IGNORE
+
+CACHE_BYTES = 256 * 2**20
+"""Most bytes of processed pixels kept for reuse: an image comes back with its other pairs."""
+
+
+class ImageBlocks:
+    """Reads and processes images, keeping the latest up to a number of bytes."""
+
+    def __init__(self, processor: Any, image_root: Path, limit: int = CACHE_BYTES) -> None:
+        self.processor = processor
+        self.image_root = image_root
+        self.limit = limit
+        self._bytes = 0
+        self._kept: OrderedDict[str, dict[str, Any]] = OrderedDict()
+
+    def __getitem__(self, path: str) -> dict[str, Any]:
+        """The block of the image at `path` under the image root; see `rows.image_block`.
+
+        Raises:
+            RecordError: If it cannot be read.
+        """
+        if path in self._kept:
+            self._kept.move_to_end(path)
+            return self._kept[path]
+        block = image_block(self.processor, load_image(resolve_under(self.image_root, path)))
+        self._kept[path] = block
+        self._bytes += _size(block)
+        while self._bytes > self.limit and len(self._kept) > 1:
+            self._bytes -= _size(self._kept.popitem(last=False)[1])
+        return block
+
+
+def _size(block: dict[str, Any]) -> int:
+    return sum(value.nbytes for value in block.values() if isinstance(value, Tensor))
+
+
+def place_block(
+    ids: Sequence[int], values: Sequence[int], block: Sequence[int], image_token: int
+) -> list[int]:
+    """Put an image's block in the place of its placeholder.
+
+        ids      a  I              b  c
+        result   a  [ i i i i i ]  b  c
+
+    Args:
+        ids: Token ids with one placeholder.
+        values: What is to be expanded: `ids` themselves, or labels of the same length.
+        block: What stands in the placeholder's place.
+        image_token: Id of the placeholder.
+    """
+    at = list(ids).index(image_token)
+    return [*values[:at], *block, *values[at + 1 :]]
+
+
+class Collator:
+    """Makes a batch of rows: what `Trainer` calls for each step.
+
+    Args:
+        processor: The expert's processor.
+        image_root: The folder that image paths are relative to.
+    """
+
+    def __init__(self, processor: Any, image_root: Path) -> None:
+        self.image_token = int(processor.image_token_id)
+        self.pad_token = int(processor.tokenizer.pad_token_id)
+        self.blocks = ImageBlocks(processor, image_root)
+
+    def __call__(self, rows: Sequence[dict[str, Any]]) -> dict[str, Tensor]:
+        """Batch rows of `input_ids`, `image` and, for training, `labels`.
+
+        Returns:
+            `input_ids`, `attention_mask` and `labels`, each of shape (batch, longest row), padded on the right,
+            where causal attention cannot see it, and the images' tensors concatenated.
+        """
+        blocks = [self.blocks[row["image"]] for row in rows]
+        ids, labels = [], []
+        for row, block in zip(rows, blocks, strict=True):
+            tokens = block["input_ids"]
+            ids.append(place_block(row["input_ids"], row["input_ids"], tokens, self.image_token))
+            if "labels" in row:
+                unsupervised = [IGNORE] * len(tokens)
+                labels.append(place_block(row["input_ids"], row["labels"], unsupervised, self.image_token))
+        batch = {
+            "input_ids": pad(ids, self.pad_token),
+            "attention_mask": pad([[1] * len(row) for row in ids], 0),
+        }
+        if labels:
+            batch["labels"] = pad(labels, IGNORE)
+        for name in blocks[0].keys() - {"input_ids"}:
+            batch[name] = torch.cat([block[name] for block in blocks])
+        return batch
+
+
+def pad(rows: Sequence[Sequence[int]], value: int) -> Tensor:
+    """Rows of unequal length as one tensor of shape (rows, longest), filled up on the right with `value`."""
+    longest = max(map(len, rows))
+    return torch.tensor([[*row, *[value] * (longest - len(row))] for row in rows])

@@ -1,0 +1,1 @@
+"""Asking an expert about an image: readouts, probabilities, answers."""

@@ -1,0 +1,130 @@
+"""Answers: what an expert said of each item, one Parquet row each, and answer sets on disk."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pydantic import Field, ValidationError
+
+from fakeinstruct.base.config import StrictModel, explain
+from fakeinstruct.base.errors import FakeInstructError, UsageError
+from fakeinstruct.base.files import atomic_write, read_json
+
+SCHEMA = pa.schema(
+    [
+        ("item", pa.string()),  # id of the chain or pair that was asked about
+        ("chain", pa.string()),
+        ("image", pa.string()),  # path relative to the image root
+        ("kind", pa.string()),  # "verdict" or "choice"
+        ("task", pa.string()),
+        ("template", pa.string()),
+        ("prompt", pa.string()),  # the question as it was asked
+        ("look", pa.int16()),
+        ("condition", pa.string()),  # perturbation; "clean" for none
+        ("sample", pa.int16()),
+        ("position", pa.string()),  # where the label was read: "first"
+        ("label", pa.string()),  # truth: "fake" or "real"
+        ("manipulation", pa.string()),
+        ("generator", pa.string()),
+        ("camera_set", pa.string()),
+        ("group", pa.string()),
+        ("split", pa.string()),
+        ("words", pa.list_(pa.string())),  # label words or choice letters, in the order of `logits`
+        ("classes", pa.list_(pa.string())),  # what each word means: "fake"/"real", or the letter itself
+        ("logits", pa.list_(pa.float32())),  # their logits in float32
+        ("log_normaliser", pa.float32()),  # log of the sum of exp(logit) over the whole vocabulary
+        ("margin", pa.float32()),  # verdict: aggregated logit of fake minus real; null for a choice
+        ("label_mass", pa.float32()),  # probability that the next token is one of `words`, 0 to 1
+        ("choice", pa.string()),  # the letter with the largest logit; null for a verdict
+        ("target", pa.string()),  # right letter of a choice; null for a verdict
+        ("text", pa.string()),  # generated explanation, if one was asked for
+        ("verdict", pa.string()),  # parsed from `text`, if any
+        ("seconds", pa.float32()),
+        ("error", pa.string()),  # why there is no figure; everything read from the model is then null
+    ]
+)
+"""Columns of an answer set."""
+
+
+class AnswersMeta(StrictModel):
+    """`meta.json` of an answer set: which expert answered, to what, how it was read."""
+
+    schema_version: Literal[1] = 1
+    expert: str
+    expert_sha256: str
+    processor_sha256: str | None = None
+    items: str
+    items_sha256: str
+    image_root: str | None = None
+    aggregation: Literal["logsumexp", "sum"] = "logsumexp"
+    readout: dict[str, Any] | None = None
+    scale: float | None = None
+    bias: float | None = None
+    versions: dict[str, str] = Field(default_factory=dict)
+    complete: bool = False
+
+
+@dataclass(frozen=True)
+class AnswerSet:
+    """An answer set on disk: `meta.json` and `answers-*.parquet` parts."""
+
+    folder: Path
+    meta: AnswersMeta
+
+    def parts(self) -> list[Path]:
+        """Its Parquet parts, in order."""
+        return sorted(self.folder.glob("answers-*.parquet"))
+
+    def table(self, columns: Sequence[str] | None = None) -> pa.Table:
+        """All answers as one Arrow table with the columns of `SCHEMA`.
+
+        Raises:
+            FakeInstructError: If there are none, or a part is damaged.
+        """
+        tables = []
+        for part in self.parts():
+            try:
+                tables.append(pq.read_table(part, columns=list(columns) if columns else None, schema=SCHEMA))
+            except (OSError, ValueError) as error:
+                raise FakeInstructError(
+                    f"is not a readable part of an answer set ({error})", file=part
+                ) from error
+        if not tables:
+            raise FakeInstructError("holds no answers", file=self.folder)
+        return pa.concat_tables(tables)
+
+    def items(self) -> Iterator[str]:
+        """The items answered so far."""
+        for part in self.parts():
+            yield from pq.read_table(part, columns=["item"])["item"].to_pylist()
+
+
+def write_part(folder: Path, number: int, rows: list[dict[str, Any]]) -> None:
+    """Write one part atomically; absent columns are null."""
+    table = pa.Table.from_pylist(rows, schema=SCHEMA)
+    with atomic_write(folder / f"answers-{number:05d}.parquet") as file:
+        pq.write_table(table, file, compression="zstd")
+
+
+def open_answers(folder: str | Path) -> AnswerSet:
+    """Find an answer set on disk.
+
+    Raises:
+        UsageError: If the folder is not one.
+    """
+    folder = Path(folder)
+    if not (folder / "meta.json").is_file():
+        raise UsageError(
+            "is not an answer set: it has no meta.json", file=folder, hint="'fakeinstruct score' writes one."
+        )
+    try:
+        meta = AnswersMeta.model_validate(read_json(folder / "meta.json"))
+    except ValidationError as error:
+        field, problem, hint = explain(error, AnswersMeta)
+        raise FakeInstructError(problem, file=folder / "meta.json", field=field, hint=hint) from None
+    return AnswerSet(folder, meta)

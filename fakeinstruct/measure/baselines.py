@@ -1,0 +1,209 @@
+"""Detectors without a language model, trained on the same images: what an expert must be compared with.
+
+`cnn` is a plain convolutional network of about 300,000 parameters; `statistics` is gradient boosting on
+statistics of pixel differences and a log spectrum; `metadata` sees the file and not one pixel, so that
+what it finds is a leak of the set and no skill.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from fakeinstruct.base.errors import RecordError, Rejects, UsageError, nearest
+from fakeinstruct.base.files import stable_seed
+from fakeinstruct.base.images import FORMATS, load_image
+from fakeinstruct.base.progress import track
+from fakeinstruct.chains.schema import Chain, Label, Split
+from fakeinstruct.chains.store import ChainSet
+from fakeinstruct.measure.scores import Scores
+
+TRAIN_LIMIT = 20_000
+"""Most images a baseline is trained on: it bounds memory and time; more are drawn from by the seed."""
+
+BATCH = 1024
+"""Images held decoded at a time while scoring."""
+
+Pixels = NDArray[np.uint8]
+Scorer = Callable[[list[Path]], NDArray[np.float32]]
+
+
+def score_baseline(
+    name: str,
+    chains: ChainSet,
+    *,
+    test: set[str] | None = None,
+    seed: int = 0,
+    rejects: Rejects | None = None,
+) -> Scores:
+    """Train a baseline on the train split of a chain set and score its validation and test splits.
+
+    Args:
+        name: `cnn`, `statistics` or `metadata`.
+        chains: The images, with splits.
+        test: Ids of the test images to score; all by default. A chain without a split counts as test.
+        seed: Same seed, same scores, on the same machine and number of threads.
+        rejects: Collects chains and images that cannot be read. Without it the first is raised.
+
+    Returns:
+        Scores of the validation and test images, margins being log-odds of fake.
+
+    Raises:
+        UsageError: If there is no such baseline, or the train split lacks one of the labels.
+        FakeInstructError: If the chain set cannot be read.
+    """
+    if name not in TRAINERS:
+        raise UsageError(f"there is no baseline '{name}'", hint=nearest(name, TRAINERS))
+    train, held = _partition(chains, test, rejects)
+    paths, rows = _readable(chains, _draw(train, seed), rejects)
+    fake = np.array([row["label"] == "fake" for row in rows], dtype=bool)
+    if not rows or fake.all() or not fake.any():
+        raise UsageError(
+            f"the train split has {fake.sum():,} readable fakes and {(~fake).sum():,} reals, "
+            f"so baseline '{name}' cannot be trained",
+            file=chains.file,
+            field="split",
+        )
+    score = TRAINERS[name](paths, fake, seed)
+    paths, rows = _readable(chains, held, rejects)
+    starts = track(range(0, len(paths), BATCH), f"{name} baseline: scoring (batches)")
+    margins = [score(paths[start : start + BATCH]) for start in starts]
+    for row, margin in zip(rows, np.concatenate(margins) if margins else [], strict=True):
+        row["margin"] = float(margin)
+    return Scores.of(rows)
+
+
+def _partition(
+    chains: ChainSet, test: set[str] | None, rejects: Rejects | None
+) -> tuple[list[Chain], list[Chain]]:
+    """Chains to train on and to score."""
+    train, held = [], []
+    for chain in chains.read(rejects):
+        if chain.split is Split.TRAIN:
+            train.append(chain)
+        elif chain.split is Split.VALIDATION or test is None or chain.id in test:
+            held.append(chain)
+    return train, held
+
+
+def _draw(train: list[Chain], seed: int) -> list[Chain]:
+    """At most `TRAIN_LIMIT` chains, chosen by their ids, in the order of the set."""
+    if len(train) <= TRAIN_LIMIT:
+        return train
+    chosen = {chain.id for chain in sorted(train, key=lambda each: stable_seed(seed, each.id))[:TRAIN_LIMIT]}
+    return [chain for chain in train if chain.id in chosen]
+
+
+def _readable(
+    chains: ChainSet, wanted: list[Chain], rejects: Rejects | None
+) -> tuple[list[Path], list[dict[str, Any]]]:
+    """Image files that can be decoded, and a row of scores for each, without its margin."""
+    paths, rows = [], []
+    for chain in track(wanted, "checking images"):
+        try:
+            path = chains.image_path(chain)
+            load_image(path)
+        except RecordError as error:
+            located = error.located(file=chains.file, record=chain.id)
+            if rejects is None:
+                raise located from None
+            rejects.add(located)
+            rejects.check(len(wanted))
+            continue
+        paths.append(path)
+        rows.append(
+            {
+                "chain": chain.id,
+                "label": "fake" if chain.label is Label.FAKE else "real",
+                "group": chain.group,
+                "generator": chain.generator,
+                "manipulation": chain.manipulation,
+                "split": chain.split,
+            }
+        )
+    return paths, rows
+
+
+def read_pixels(paths: list[Path], side: tuple[int, int] | None = None) -> Iterator[Pixels]:
+    """Images as RGB, shape (height, width, 3), resized to `side` (width, height) if given and different."""
+    for path in paths:
+        image = load_image(path)
+        if side is not None and image.size != side:
+            image = image.resize(side, Image.Resampling.BICUBIC)
+        yield np.asarray(image)
+
+
+def _train_cnn(paths: list[Path], fake: NDArray[np.bool_], seed: int) -> Scorer:
+    from fakeinstruct.measure import baseline_cnn
+
+    side = baseline_cnn.input_size(paths)
+    train = np.stack(list(track(read_pixels(paths, side), "cnn baseline: reading images", len(paths))))
+    network = baseline_cnn.train(train, fake, seed=seed)
+    return lambda some: baseline_cnn.margins(network, np.stack(list(read_pixels(some, side))))
+
+
+def _train_statistics(paths: list[Path], fake: NDArray[np.bool_], seed: int) -> Scorer:
+    from fakeinstruct.measure.baseline_statistics import features
+
+    def describe(some: list[Path], what: str | None = None) -> NDArray[np.float32]:
+        images = track(read_pixels(some), what, len(some)) if what else read_pixels(some)
+        return np.stack([features(image) for image in images])
+
+    return _boost(describe(paths, "statistics baseline: describing images"), fake, seed, describe)
+
+
+def _train_metadata(paths: list[Path], fake: NDArray[np.bool_], seed: int) -> Scorer:
+    def describe(some: list[Path]) -> NDArray[np.float32]:
+        return np.stack([file_facts(path) for path in some])
+
+    return _boost(describe(paths), fake, seed, describe)
+
+
+def file_facts(path: Path) -> NDArray[np.float32]:
+    """What a file says before a pixel is decoded.
+
+    Returns:
+        Shape (7,): format and mode, numbered, -1 for an unusual one; width, height, bytes, bytes a pixel, and
+        the sum of the quantisation tables, 0 for other than JPEG.
+    """
+    with Image.open(path, formats=FORMATS) as image:
+        size, pixels = path.stat().st_size, image.width * image.height
+        mode = ("1", "L", "P", "RGB", "RGBA", "CMYK").index(image.mode) if image.mode in MODES else -1
+        tables = getattr(image, "quantization", None) or {}
+        table = sum(sum(values) for values in tables.values())
+        kind = FORMATS.index(image.format) if image.format in FORMATS else -1
+        return np.array([kind, mode, image.width, image.height, size, size / pixels, table], dtype=np.float32)
+
+
+MODES = ("1", "L", "P", "RGB", "RGBA", "CMYK")
+"""Pillow's modes of the formats that are read."""
+
+
+def _boost(
+    train: NDArray[np.float32],
+    fake: NDArray[np.bool_],
+    seed: int,
+    describe: Callable[[list[Path]], NDArray[np.float32]],
+) -> Scorer:
+    """Gradient boosting on features, shape (images, features)."""
+    from sklearn.ensemble import HistGradientBoostingClassifier
+
+    model = HistGradientBoostingClassifier(
+        learning_rate=0.08, max_iter=300, max_leaf_nodes=15, l2_regularization=1.0, random_state=seed,
+        early_stopping=False,
+    )  # fmt: skip
+    model.fit(train, fake)
+    return lambda some: model.decision_function(describe(some)).astype(np.float32)
+
+
+TRAINERS: dict[str, Callable[[list[Path], NDArray[np.bool_], int], Scorer]] = {
+    "cnn": _train_cnn,
+    "statistics": _train_statistics,
+    "metadata": _train_metadata,
+}
+"""Every baseline: image files, truth and seed in, a scorer of image files out."""
