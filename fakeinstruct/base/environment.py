@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import platform
@@ -9,18 +10,20 @@ import shutil
 import subprocess
 import sys
 import tomllib
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Sequence
 from importlib import metadata
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
+from packaging.requirements import Requirement
+
+from fakeinstruct import __version__
 from fakeinstruct.base.config import StrictModel
 from fakeinstruct.base.errors import FakeInstructError
 from fakeinstruct.base.progress import track
-from fakeinstruct.base.surfaces import PACKAGE, surface
+from fakeinstruct.base.surfaces import PACKAGE, Surface, surface
 
-CORE = frozenset({"jinja2", "numpy", "pillow", "pyarrow", "pydantic", "pyyaml", "rich", "typer"})
+CORE = frozenset({"jinja2", "numpy", "packaging", "pillow", "pyarrow", "pydantic", "pyyaml", "rich", "typer"})
 """Distributions without which no verb works."""
 
 NEEDED_FOR = {
@@ -50,9 +53,17 @@ IMPORT_NAMES = {
 }
 """Names to import where they differ from the distribution's."""
 
-IMPORT_SECONDS = 180
-"""How long one import may take before it counts as hanging."""
-
+_MARK = "fakeinstruct-import "
+_IMPORT_PROBE = f"""
+import importlib, json, sys
+for name in sys.argv[1:]:
+    try:
+        importlib.import_module(name)
+        problem = None
+    except BaseException as error:
+        problem = f"{{type(error).__name__}}: {{error}}"
+    print("\\n{_MARK}" + json.dumps(problem), flush=True)
+"""
 _TORCH_PROBE = """
 import json, torch
 gpus = [torch.cuda.get_device_properties(i) for i in range(torch.cuda.device_count())]
@@ -79,6 +90,7 @@ class Environment(StrictModel):
     python: str
     platform: str
     packages: tuple[Package, ...]
+    torchvision: Package
     accelerator: Literal["cuda", "mps", "cpu"] | None
     devices: tuple[str, ...]
     cores: int
@@ -86,8 +98,7 @@ class Environment(StrictModel):
     free_disk: float
     compiler: str | None
     ninja: str | None
-    surfaces: dict[str, str | None]
-    advice: tuple[str, ...]
+    surfaces: dict[Surface, str | None]
 
     @property
     def works(self) -> bool:
@@ -97,29 +108,164 @@ class Environment(StrictModel):
 
 
 def inspect_environment() -> Environment:
-    """Look at the machine and import every dependency, each in a process of its own, so that none can end ours."""
-    from fakeinstruct import __version__
-
-    requirements = [*declared_requirements(), "torchvision"]
-    with ThreadPoolExecutor(max_workers=_cores()) as pool:
-        packages = tuple(track(pool.map(_package, requirements), "importing", total=len(requirements)))
-    *required, torchvision = packages
+    """Look at the machine and import every dependency, in another process, so that none can end ours."""
+    *packages, torchvision = _packages([*declared_requirements(), "torchvision"])
     accelerator, devices = _accelerator()
-    surfaces = {name: _surface(name) for name in ("templates", "training", "eval")}
-    compiler = next(filter(None, map(shutil.which, (os.environ.get("CXX") or "c++", "g++", "clang++"))), None)
-    ninja = shutil.which("ninja", path=os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")]))
     return Environment(
         fakeinstruct=__version__,
         python=platform.python_version(),
         platform=platform.platform(),
-        packages=tuple(required) + ((torchvision,) if torchvision.version else ()),
+        packages=tuple(packages),
+        torchvision=torchvision,
         accelerator=accelerator,
         devices=devices,
         cores=_cores(),
         memory=_memory(),
         free_disk=shutil.disk_usage(Path.cwd()).free / 2**30,
-        compiler=compiler,
-        ninja=ninja,
-        surfaces=surfaces,
-        advice=tuple(_advice(required, torchvision, accelerator, compiler and ninja, surfaces)),
+        compiler=_tool(os.environ.get("CXX"), "c++", "g++", "clang++"),
+        ninja=_tool("ninja"),
+        surfaces={name: _surface(name) for name in get_args(Surface)},
     )
+
+
+def advice(found: Environment) -> Iterator[str]:
+    """What is missing for what, and what to do about it, a sentence or two each."""
+    for package in found.packages:
+        if package.problem:
+            yield f"{package.name} {package.problem}. It is needed for {package.needed_for}."
+    for name, folder in found.surfaces.items():
+        if folder is None:
+            yield f"The folder {name} was not found. Install fakeinstruct again, or run from a checkout."
+    if found.torchvision.problem and found.torchvision.version:
+        yield (
+            "torchvision is installed but does not fit torch, and then the Auto classes of transformers fail too. "
+            "Remove it (pip uninstall torchvision) or install the build made for this torch."
+        )
+    elif found.torchvision.version is None:
+        yield "torchvision is not installed, which is fine: nothing here needs it."
+    if found.accelerator == "cpu":
+        yield "No GPU was found: the small expert trains in minutes, a 7B expert needs GPUs."
+    if not (found.compiler and found.ninja):
+        missing = " and ".join(name for name in ("compiler", "ninja") if getattr(found, name) is None)
+        yield (
+            f"No {missing} was found, which is fine: only the Adam kernels that DeepSpeed compiles for itself "
+            "need them, and recipes use torch's unless told otherwise."
+        )
+
+
+def declared_requirements() -> list[str]:
+    """What fakeinstruct depends on, as its metadata says, or in a bare checkout its pyproject.toml.
+
+    Raises:
+        FakeInstructError: If neither is there.
+    """
+    try:
+        declared = metadata.requires("fakeinstruct") or []
+        return sorted(line for line in declared if "extra ==" not in line)
+    except metadata.PackageNotFoundError:
+        pass
+    file = PACKAGE.parent / "pyproject.toml"
+    try:
+        return sorted(tomllib.loads(file.read_text(encoding="utf-8"))["project"]["dependencies"])
+    except (OSError, KeyError, ValueError) as error:
+        raise FakeInstructError(
+            "neither installed nor in a checkout, so its dependencies are not known", file=file
+        ) from error
+
+
+def _packages(requirements: Sequence[str]) -> list[Package]:
+    """Find distributions, import those that are installed, and compare their versions with what is asked for."""
+    parsed = [Requirement(line) for line in requirements]
+    versions = {each.name: _version(each.name) for each in parsed}
+    modules = {
+        name: IMPORT_NAMES.get(name, name.replace("-", "_")) for name, found in versions.items() if found
+    }
+    imported = track(import_problems(list(modules.values())), "importing every dependency", len(modules))
+    problems = dict(zip(modules, imported, strict=True))
+    return [
+        Package(
+            name=each.name,
+            requirement=str(each),
+            version=versions[each.name],
+            problem=_problem(each, versions[each.name], problems.get(each.name)),
+            needed_for="everything" if each.name in CORE else NEEDED_FOR.get(each.name, "nothing here"),
+        )
+        for each in parsed
+    ]
+
+
+def _version(name: str) -> str | None:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _problem(requirement: Requirement, version: str | None, import_problem: str | None) -> str | None:
+    if version is None:
+        return "is not installed"
+    if import_problem:
+        return f"cannot be imported ({import_problem})"
+    if not requirement.specifier.contains(version, prereleases=True):
+        return f"is installed as {version}, where {requirement.specifier} is asked for"
+    return None
+
+
+def import_problems(modules: Sequence[str]) -> Iterator[str | None]:
+    """Import modules in another process and say of each what went wrong, or None.
+
+    A module whose import ends the process is reported as such, and the rest is imported in a new one.
+    """
+    done = 0
+    while done < len(modules):
+        command = [sys.executable, "-c", _IMPORT_PROBE, *modules[done:]]
+        with subprocess.Popen(  # noqa: S603 - our own code, no shell
+            command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, errors="replace"
+        ) as process:
+            for line in process.stdout or ():
+                if line.startswith(_MARK):
+                    done += 1
+                    yield json.loads(line.removeprefix(_MARK))
+        if done < len(modules):
+            done += 1
+            yield f"it ends the process with status {process.returncode}"
+
+
+def _accelerator() -> tuple[Literal["cuda", "mps", "cpu"] | None, tuple[str, ...]]:
+    """What torch computes on, and the names of its GPUs."""
+    probe = [sys.executable, "-c", _TORCH_PROBE]
+    done = subprocess.run(probe, capture_output=True, text=True, check=False)  # noqa: S603 - our own code
+    if done.returncode != 0:
+        return None, ()
+    kind, devices = json.loads(done.stdout.splitlines()[-1])
+    return kind, tuple(devices)
+
+
+def _surface(name: Surface) -> str | None:
+    try:
+        return str(surface(name))
+    except FakeInstructError:
+        return None
+
+
+def _tool(*names: str | None) -> str | None:
+    """The first of some programs that is on the PATH or in the environment's own folder."""
+    places = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
+    found = (shutil.which(name, path=places) for name in names if name)
+    return next(filter(None, found), None)
+
+
+def _cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _memory() -> float | None:
+    """Memory in GiB, or the control group's limit if that is lower; None where the system does not say."""
+    try:
+        total = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, ValueError, OSError):
+        return None
+    with contextlib.suppress(OSError, ValueError):  # no control groups, or "max"
+        total = min(total, int(Path("/sys/fs/cgroup/memory.max").read_text(encoding="ascii")))
+    return total / 2**30

@@ -10,7 +10,11 @@ from fakeinstruct.base.errors import FakeInstructError
 PACKAGE = Path(__file__).resolve().parent.parent
 
 
-def surface(name: Literal["templates", "training", "eval"]) -> Path:
+Surface = Literal["templates", "training", "eval"]
+"""The folders that users edit."""
+
+
+def surface(name: Surface) -> Path:
     """The folder of one of the three surfaces that users edit.
 
     Raises:

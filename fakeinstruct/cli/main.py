@@ -9,7 +9,20 @@ import typer
 
 from fakeinstruct import __version__
 from fakeinstruct.base.errors import FakeInstructError, from_os_error
-from fakeinstruct.cli import calibrate, detect, import_chains, measure, score, train
+from fakeinstruct.cli import (
+    calibrate,
+    detect,
+    doctor,
+    expand,
+    import_chains,
+    lint,
+    measure,
+    preview,
+    schema,
+    score,
+    train,
+    validate,
+)
 
 app = typer.Typer(
     name="fakeinstruct",
@@ -39,12 +52,18 @@ def main(
     """
 
 
+app.command("lint")(lint.lint)
+app.command("preview")(preview.preview)
+app.command("expand")(expand.expand)
 app.command("train")(train.train)
 app.command("score")(score.score)
 app.command("detect")(detect.detect)
 app.command("calibrate")(calibrate.calibrate)
 app.command("measure")(measure.measure)
 app.command("import")(import_chains.import_chains)
+app.command("validate")(validate.validate)
+app.command("schema")(schema.schema)
+app.command("doctor")(doctor.doctor)
 
 
 def run() -> None:

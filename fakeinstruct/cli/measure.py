@@ -9,6 +9,9 @@ import typer
 
 from fakeinstruct.cli.common import ImageRoot, Out, Seed, close
 
+WIDTH = 120
+"""Columns of the printed table where standard output is a file or a pipe."""
+
 
 def measure(
     answers: Annotated[list[Path], typer.Argument(help="Answer sets of one expert.", metavar="ANSWERS...")],
@@ -48,7 +51,8 @@ def measure(
     sets = [open_answers(folder) for folder in answers]
     chain_set = open_chains(chains, image_root=image_root) if chains is not None else None
     figures = run(sets, out, chains=chain_set, baselines=baseline or (), seed=seed, rejects=rejects)
-    console = Console()
+    terminal = Console()
+    console = terminal if terminal.is_terminal else Console(width=WIDTH)
     console.print(figures_table(figures))
     for remark in remarks(figures["overall"]["test"]):
         console.print(remark, markup=False, highlight=False)
@@ -62,7 +66,7 @@ def figures_table(figures: dict[str, Any]) -> Any:
     from rich.table import Table
 
     detectors = {"expert": figures, **figures["baselines"]}
-    table = Table(title="test split")
+    table = Table(title="test split", title_justify="left", box=None, pad_edge=False)
     table.add_column("figure")
     for name in detectors:
         table.add_column(name, justify="right")
@@ -108,7 +112,7 @@ def _shown(value: Any) -> str:
 
 
 def _interval(test: dict[str, Any]) -> str | None:
-    return None if test["auc_low"] is None else f"{test['auc_low']:.4f} - {test['auc_high']:.4f}"
+    return None if test["auc_low"] is None else f"{test['auc_low']:.4f}–{test['auc_high']:.4f}"
 
 
 def remarks(test: dict[str, Any]) -> list[str]:

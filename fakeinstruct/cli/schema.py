@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from pydantic import BaseModel
 
 from fakeinstruct.base.errors import UsageError, nearest
 from fakeinstruct.base.files import write_json
@@ -19,7 +20,7 @@ def json_schemas() -> dict[str, dict[str, Any]]:
     from fakeinstruct.expand.pair import Pair, PairManifest
     from fakeinstruct.forensics.answers import AnswersMeta
 
-    models = {
+    models: dict[str, type[BaseModel]] = {
         "chain": Chain,
         "chain-meta": Meta,
         "taxonomy": Taxonomy,

@@ -30,7 +30,7 @@ def train(
 
         fakeinstruct train qwen2.5-vl-7b-lora --dry-run hardware.processes=8
 
-        fakeinstruct train my-recipe.yaml pairs=pairs out=run optimiser.lr=1e-4 data.max_tokens=1024
+        fakeinstruct train my-recipe.yaml pairs=pairs out=run optimizer.lr=1e-4 data.max_tokens=1024
     """
     from fakeinstruct.expert.recipe import load_recipe
 

@@ -16,13 +16,19 @@ from fakeinstruct.expand.context import (
     STATUSES,
     TRACE_FIELDS,
 )
+from fakeinstruct.expand.front import OPTION_TEXTS
 from fakeinstruct.expand.sandbox import Finding
-from fakeinstruct.expand.template import OPTION_TEXTS, Template
+from fakeinstruct.expand.template import Template
 
 QUESTION_FIELDS = {"trace": ("name",), "attribute": ("key", "name", "definition"), "options": OPTION_FIELDS}
 """What a question may say of a chain; anything else could give the label away."""
 
-FIELDS = {"trace": TRACE_FIELDS, "traces": TRACE_FIELDS, "attribute": ATTRIBUTE_FIELDS, "options": OPTION_FIELDS}
+FIELDS = {
+    "trace": TRACE_FIELDS,
+    "traces": TRACE_FIELDS,
+    "attribute": ATTRIBUTE_FIELDS,
+    "options": OPTION_FIELDS,
+}
 """Fields of the names that have any; of lists, fields of what they hold."""
 
 
@@ -79,10 +85,14 @@ def _check_blocks(template: Template) -> list[Finding]:
         for node in template.tree.body
         if not isinstance(node, nodes.Block) and not (isinstance(node, nodes.Output) and _is_blank(node))
     )
-    found += [Finding(node.lineno, "there is text outside the blocks, which nobody would see") for node in outside]
+    found += [
+        Finding(node.lineno, "there is text outside the blocks, which nobody would see") for node in outside
+    ]
     if PLACEHOLDER.search(template.source):
         found.append(
-            Finding(1, "holds an image placeholder or control token", "The image is put first by the program.")
+            Finding(
+                1, "holds an image placeholder or control token", "The image is put first by the program."
+            )
         )
     return found
 
@@ -96,7 +106,9 @@ def _check_tree(template: Template, tree: nodes.Template | nodes.Block) -> list[
     found = sandbox.forbidden(whole)
     known = known_names(template)
     for name in sorted(sandbox.names_in(tree) - known):
-        found.append(Finding(sandbox.first_line(tree, name), f"there is no name '{name}'", nearest(name, known)))
+        found.append(
+            Finding(sandbox.first_line(tree, name), f"there is no name '{name}'", nearest(name, known))
+        )
     for line, owner, field in _fields(tree):
         if owner in FIELDS and field not in FIELDS[owner]:
             found.append(Finding(line, f"'{owner}' has no field '{field}'", nearest(field, FIELDS[owner])))

@@ -14,7 +14,8 @@ from fakeinstruct.chains.taxonomy import Taxonomy
 from fakeinstruct.expand.sandbox import listing, sentence
 
 PLACEHOLDER = re.compile(
-    r"<\|[^<>|]{1,40}\|>|</?(?:image|img|video|s|unk|pad|im_start|im_end|vision)[^<>]{0,40}>|\[/?(?:INST|IMG)\]", re.I
+    r"<\|[^<>|]{1,40}\|>|</?(?:image|img|video|s|unk|pad|im_start|im_end|vision)[^<>]{0,40}>|\[/?(?:INST|IMG)\]",
+    re.I,
 )
 """Text that a processor may take for an image or for the end of a turn."""
 
@@ -86,6 +87,7 @@ class Facts:
         attributes: By key, each attribute that a trace is filed under or that was judged absent.
         flawed: Keys of attributes that give the image away; none of a real one.
         absent: Keys judged absent, which no trace contradicts: honest distractors.
+        names: Name of each flawed or absent attribute.
         references: The annotators' own explanations.
     """
 
@@ -95,6 +97,7 @@ class Facts:
     attributes: dict[str, AttributeFacts]
     flawed: tuple[str, ...]
     absent: tuple[str, ...]
+    names: dict[str, str]
     references: tuple[str, ...]
 
 
@@ -120,7 +123,7 @@ def gather(chain: Chain, taxonomy: Taxonomy) -> Facts:
         "absent": [names[key] for key in absent],
     }
     references = tuple(text.text for text in chain.texts if text.role in ("explanation", "conclusion"))
-    return Facts(chain, values, supporting, attributes, flawed, absent, references)
+    return Facts(chain, values, supporting, attributes, flawed, absent, names, references)
 
 
 def _refuse_placeholders(chain: Chain) -> None:
@@ -161,7 +164,7 @@ def _word_trace(trace: Trace, taxonomy: Taxonomy) -> TraceFacts:
 
 def _where(boxes: Iterable[Fractions]) -> str | None:
     """Places as adverbials: "in the upper left and in the centre"; None without a region."""
-    named = {}
+    named: dict[str, None] = {}
     for box in boxes:
         where = place(box)
         if where == "whole picture":

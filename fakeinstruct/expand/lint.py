@@ -1,9 +1,9 @@
-"""Lint: every template read, checked, and tried on two examples before any chain meets it."""
+"""Lint: every template read, checked, and tried on examples before any chain meets it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import islice
+from itertools import product
 from pathlib import Path
 
 from fakeinstruct.base.errors import RecordError, UsageError
@@ -11,20 +11,11 @@ from fakeinstruct.chains.schema import Assessment, Chain, ImageRef, Label, Manip
 from fakeinstruct.chains.taxonomy import Taxonomy, load_taxonomy
 from fakeinstruct.expand.check import check
 from fakeinstruct.expand.context import Facts, gather
-from fakeinstruct.expand.render import draw, render_variant
+from fakeinstruct.expand.read import collect, default_folder, read_banks, read_template, template_files
+from fakeinstruct.expand.render import Drawn, render_variant
 from fakeinstruct.expand.space import spaces
-from fakeinstruct.expand.template import (
-    Template,
-    TemplateSet,
-    collect,
-    default_folder,
-    read_banks,
-    read_template,
-    template_files,
-)
-
-TRIALS = 64
-"""Variants of each topic tried on each example."""
+from fakeinstruct.expand.template import Template, TemplateSet
+from fakeinstruct.expand.variants import encode
 
 
 @dataclass(frozen=True)
@@ -42,7 +33,9 @@ class LintFinding:
         return UsageError(self.problem, file=place, hint=self.hint)
 
 
-def lint(folder: Path | None = None, *, taxonomy: Taxonomy | None = None) -> tuple[list[Template], list[LintFinding]]:
+def lint(
+    folder: Path | None = None, *, taxonomy: Taxonomy | None = None
+) -> tuple[list[Template], list[LintFinding]]:
     """Check every template of a folder.
 
     Args:
@@ -62,7 +55,8 @@ def lint(folder: Path | None = None, *, taxonomy: Taxonomy | None = None) -> tup
     for file in template_files(folder):
         try:
             template = read_template(file, folder, banks)
-            found = [LintFinding(str(file), *finding) for finding in check(template)] or _try(template, taxonomy)
+            found = [LintFinding(str(file), f.line, f.problem, f.hint) for f in check(template)]
+            found = found or _try(template, taxonomy)
         except UsageError as error:
             found = [_from_error(error, file)]
         if found:
@@ -91,8 +85,14 @@ def load_templates(folder: str | Path | None = None, *, taxonomy: Taxonomy | Non
     return collect(path, tuple(templates))
 
 
-def example(label: Label, taxonomy: Taxonomy) -> Chain:
-    """A chain of the label that fills any template: three traces with everything, the rest judged absent."""
+def example(label: Label, taxonomy: Taxonomy, *, full: bool) -> Chain:
+    """A chain of the label with three traces and four attributes judged absent.
+
+    Args:
+        label: Its label.
+        taxonomy: Where the attributes are taken from.
+        full: Whether it has all that is optional: inference, region, the annotator's advice, manipulation.
+    """
     keys = list(taxonomy.attributes)
     traces = tuple(
         Trace(
@@ -100,50 +100,60 @@ def example(label: Label, taxonomy: Taxonomy) -> Chain:
             attribute=key,
             points_to=label,
             observation=f"something is seen at place {number}",
-            inference=f"this is how it goes in case {number}",
-            advice=f"change place {number}" if number == 1 else None,
-            regions=(Region(box=(0.1 * number, 0.1, 0.1 * number + 0.1, 0.3)),),
+            inference=f"this is how it goes in case {number}" if full else None,
+            advice=f"change place {number}" if full and number == 1 else None,
+            regions=(Region(box=(0.1 * number, 0.1, 0.1 * number + 0.1, 0.3)),) if full else (),
         )
         for number, key in enumerate(keys[:3], start=1)
     )
+    made = Manipulation.GENERATED if label is Label.FAKE else Manipulation.NONE
     return Chain(
         id=f"example-{label}",
         image=ImageRef(path="example.png"),
         label=label,
-        manipulation=Manipulation.GENERATED if label is Label.FAKE else Manipulation.NONE,
+        manipulation=made if full else None,
         dataset="example",
         group="example",
         traces=traces,
-        assessed=dict.fromkeys(keys[3:], Assessment.ABSENT),
+        assessed=dict.fromkeys(keys[3:7], Assessment.ABSENT),
         origin=Origin(by="program", synthetic=True),
     )
 
 
 def _try(template: Template, taxonomy: Taxonomy) -> list[LintFinding]:
-    """Render variants of a template for an example of each label."""
-    names = {key: attribute.name for key, attribute in taxonomy.attributes.items()}
-    filled = []
-    for label in Label:
-        facts = gather(example(label, taxonomy), taxonomy)
+    """Render variants of a template for a full and a sparse example of each label."""
+    filled = set()
+    for label, full in product(Label, (True, False)):
         try:
-            filled.append(_try_on(template, facts, names))
+            if _try_on(template, gather(example(label, taxonomy, full=full), taxonomy)):
+                filled.add(label)
         except RecordError as error:
-            file, _, line = (error.file or template.file).rpartition(":")
-            located = (file, int(line)) if line.isdigit() else (template.file, None)
-            return [LintFinding(*located, error.problem, error.hint)]
-    if not any(filled):
-        return [LintFinding(template.file, None, "no chain can fill it: it needs more than three traces")]
-    if not all(filled):
-        return [LintFinding(template.file, None, "serves one label only, so its questions give the label away")]
+            _, _, line = (error.file or "").rpartition(":")
+            return [
+                LintFinding(template.file, int(line) if line.isdigit() else None, error.problem, error.hint)
+            ]
+    if not filled:
+        return [
+            LintFinding(template.file, None, "no example fills it: at most three traces, four judged absent")
+        ]
+    if len(filled) < len(Label):
+        return [
+            LintFinding(template.file, None, "serves one label only, so its questions give the label away")
+        ]
     return []
 
 
-def _try_on(template: Template, facts: Facts, names: dict[str, str]) -> bool:
+def _try_on(template: Template, facts: Facts) -> bool:
+    """Render every phrase, option text and item at least once."""
     found = spaces(template, facts)
     for topic, space in found.items():
-        for index, variant in islice(draw(template, facts, topic, space, 0), TRIALS):
-            row = render_variant(template, facts, topic, space, index, variant, names)
-            _check_first_word(template, facts, row["messages"][1]["content"][0]["text"])
+        first = 0
+        for item in space.items:
+            for turn in range(max(item.radices[3:], default=1)):
+                number = first + encode([turn % radix for radix in item.radices], item.radices)
+                row = render_variant(template, facts, Drawn(topic, space, number, space.decode(number)))
+                _check_first_word(template, facts, row["messages"][1]["content"][0]["text"])
+            first += item.count
     return bool(found)
 
 
@@ -155,7 +165,8 @@ def _check_first_word(template: Template, facts: Facts, answer: str) -> None:
     first = answer.split()[0].rstrip(".,:;!")
     if first not in wanted:
         raise RecordError(
-            f"the answer for a {facts.chain.label} image begins with '{first}', not with a label word ({', '.join(wanted)})"
+            f"the answer for a {facts.chain.label} image begins with '{first}', "
+            f"not with a label word ({', '.join(wanted)})"
         )
 
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from fakeinstruct.chains.schema import Label
 from fakeinstruct.expand.context import Facts
-from fakeinstruct.expand.template import OPTION_TEXTS, OptionSpec
+from fakeinstruct.expand.front import OPTION_TEXTS, OptionSpec
 
 LETTERS = "ABCDEFGH"
 
@@ -50,8 +50,8 @@ def shapes(spec: OptionSpec, facts: Facts) -> tuple[Shape, ...]:
 @lru_cache(maxsize=1024)
 def _pairs(flawed: int, absent: int) -> tuple[Shape, ...]:
     def right(pair: tuple[int, int]) -> str:
-        present = tuple(position < flawed for position in pair)
-        return {(True, True): "both", (True, False): "first", (False, True): "second"}.get(present, "neither")
+        first, second = (position < flawed for position in pair)
+        return ("both" if second else "first") if first else ("second" if second else "neither")
 
     return tuple(Shape(pair, right(pair)) for pair in combinations(range(flawed + absent), 2))
 
@@ -67,21 +67,21 @@ def _attributes(flawed: int, absent: int, listed: int, needs_flaw: bool) -> tupl
     return tuple(found)
 
 
-def option_set(spec: OptionSpec, facts: Facts, shape: Shape, names: dict[str, str]) -> OptionSet:
+def option_set(spec: OptionSpec, facts: Facts, shape: Shape) -> OptionSet:
     """The options of one shape.
 
     Args:
         spec: How options are made.
         facts: The chain.
         shape: One of `shapes(spec, facts)`.
-        names: Names of the attributes by key.
     """
     keys = [(*facts.flawed, *facts.absent)[position] for position in shape.shown]
     present = tuple(key for key in keys if key in facts.flawed)
     if spec.kind == "attribute":
-        texts = tuple(("one", {"name": names[key]}) for key in keys) + (("none", {}),)
-        return OptionSet(texts, shape.right if isinstance(shape.right, int) else len(keys), present)
-    values = {"first": names[keys[0]], "second": names[keys[1]]} if spec.kind == "pair" else {}
+        listed = (("one", {"name": facts.names[key]}) for key in keys)
+        right = shape.right if isinstance(shape.right, int) else len(keys)
+        return OptionSet((*listed, ("none", {})), right, present)
+    values = {"first": facts.names[keys[0]], "second": facts.names[keys[1]]} if spec.kind == "pair" else {}
     kinds = OPTION_TEXTS[spec.kind]
     return OptionSet(tuple((kind, values) for kind in kinds), kinds.index(str(shape.right)), present)
 

@@ -51,7 +51,7 @@ def in_order(
 
 
 def _start(shared: Any) -> None:
-    global _shared  # noqa: PLW0603 - one worker process serves one expansion
+    global _shared  # one worker process serves one expansion
     _shared = shared
     threading.Thread(target=_end_with_parent, daemon=True).start()
 

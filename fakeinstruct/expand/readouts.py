@@ -7,6 +7,7 @@ from itertools import product
 
 from fakeinstruct.expand import sandbox
 from fakeinstruct.expand.pair import VerdictReadout
+from fakeinstruct.expand.render import word
 from fakeinstruct.expand.template import Template, TemplateSet
 
 
@@ -21,15 +22,18 @@ def readouts(templates: TemplateSet) -> tuple[VerdictReadout, ...]:
 
 def explanation_prompts(templates: TemplateSet) -> tuple[str, ...]:
     """Questions that ask for a verdict with its reasons."""
-    found = (text for template in templates.templates if template.front.explains for text in questions(template))
+    found = (
+        text for template in templates.templates if template.front.explains for text in questions(template)
+    )
     return tuple(dict.fromkeys(found))
 
 
 def questions(template: Template) -> Iterator[str]:
     """Every wording of a template's first question; none if it names something of the chain."""
-    used = [name for name in template.variants if name in sandbox.names_in(template.blocks["user"])]
     if template.question_names - set(template.variants):
         return
-    lists = (template.variants[name].get("", ()) for name in used)
-    for phrases in product(*lists):
-        yield sandbox.render(template.compiled, dict(zip(used, phrases, strict=True)), "user")
+    names = [name for name in template.variants if name in template.question_names]
+    for phrases in product(*(template.variants[name][""] for name in names)):
+        context = sandbox.context_of(template.compiled, {})
+        word(template, dict(zip(names, phrases, strict=True)), context)
+        yield sandbox.render(template.compiled, context, "user")

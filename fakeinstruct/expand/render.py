@@ -7,6 +7,8 @@ import json
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+from jinja2.runtime import Context
+
 from fakeinstruct.base.errors import RecordError
 from fakeinstruct.expand import sandbox
 from fakeinstruct.expand.context import PLACEHOLDER, Facts, TraceFacts
@@ -31,42 +33,51 @@ class Choices(NamedTuple):
 
     def values(self) -> dict[str, Any]:
         """What templates see of them."""
-        options = [{"letter": letter, "text": text} for letter, text in zip(LETTERS, self.texts, strict=False)]
-        return {"options": options, "answer": self.letter, "answer_text": self.texts[LETTERS.index(self.letter)]}
+        options = [
+            {"letter": letter, "text": text} for letter, text in zip(LETTERS, self.texts, strict=False)
+        ]
+        return {
+            "options": options,
+            "answer": self.letter,
+            "answer_text": self.texts[LETTERS.index(self.letter)],
+        }
 
 
-def draw(template: Template, facts: Facts, topic: str, space: Space, seed: int) -> Iterator[tuple[int, Variant]]:
+class Drawn(NamedTuple):
+    """A variant that was drawn: its topic, the topic's space, its number there, and the variant itself."""
+
+    topic: str
+    space: Space
+    number: int
+    variant: Variant
+
+
+def draw(template: Template, facts: Facts, topic: str, space: Space, seed: int) -> Iterator[Drawn]:
     """All variants of a topic in the order in which they are drawn: without replacement, keyed.
 
     The order depends on the seed, the chain's id, the template's id and the topic alone, so a larger quota
     adds pairs to those of a smaller one.
     """
-    for index in Permutation(space.count, seed, facts.chain.id, template.id, topic):
-        yield index, space.decode(index)
+    for number in Permutation(space.count, seed, facts.chain.id, template.id, topic):
+        yield Drawn(topic, space, number, space.decode(number))
 
 
-def render_variant(
-    template: Template, facts: Facts, topic: str, space: Space, index: int, variant: Variant, names: dict[str, str]
-) -> Row:
+def render_variant(template: Template, facts: Facts, drawn: Drawn) -> Row:
     """Render one variant.
-
-    Args:
-        template: The template.
-        facts: The chain.
-        topic: The topic that the variant was drawn for.
-        space: The topic's variants.
-        index: The variant's place in the space, which names the pair.
-        variant: The variant, decoded.
-        names: Names of the attributes by key.
 
     Raises:
         RecordError: If it runs over a budget, meets a hole, or words a placeholder.
     """
-    choices = _choices(template, facts, space, variant, names)
-    values = _values(template, facts, variant, choices)
-    messages = _messages(template, values, facts.chain.id)
+    topic, space, number, variant = drawn
+    choices = _choices(template, facts, space, variant)
+    context = sandbox.context_of(template.compiled, _values(template, facts, variant, choices))
+    try:
+        word(template, _phrases(template, facts, variant), context)
+    except RecordError as error:
+        raise error.located(record=facts.chain.id) from None
+    messages = _messages(template, context, facts.chain.id)
     return {
-        "id": pair_id(facts.chain.id, template.id, topic, index),
+        "id": pair_id(facts.chain.id, template.id, topic, number),
         "chain": facts.chain.id,
         "template": template.id,
         "task": template.front.task,
@@ -85,7 +96,7 @@ def render_variant(
 
 
 def render_chain(
-    templates: tuple[Template, ...], facts: Facts, quotas: dict[tuple[str, str], int], seed: int, names: dict[str, str]
+    templates: tuple[Template, ...], facts: Facts, quotas: dict[tuple[str, str], int], seed: int
 ) -> Iterator[Row | RecordError]:
     """All pairs of one chain, no two with the same words.
 
@@ -98,22 +109,21 @@ def render_chain(
         facts: The chain.
         quotas: Number of pairs by (template id, topic).
         seed: Seed of the draw.
-        names: Names of the attributes by key.
     """
-    seen: set[str] = set()
+    seen: set[tuple[str, ...]] = set()
     for template in templates:
         wanted = {topic: count for (name, topic), count in quotas.items() if name == template.id and count}
         found = spaces(template, facts) if wanted else {}
         for topic, quota in wanted.items():
             left = quota
-            for index, variant in draw(template, facts, topic, found[topic], seed):
+            for drawn in draw(template, facts, topic, found[topic], seed):
                 try:
-                    row = render_variant(template, facts, topic, found[topic], index, variant, names)
+                    row = render_variant(template, facts, drawn)
                 except RecordError as error:
                     yield error
                     left -= 1
                 else:
-                    words = json.dumps(row["messages"])
+                    words = tuple(message["content"][-1]["text"] for message in row["messages"])
                     if words not in seen:
                         seen.add(words)
                         yield row
@@ -122,23 +132,21 @@ def render_chain(
                     break
 
 
-def pair_id(chain: str, template: str, topic: str, index: int) -> str:
+def pair_id(chain: str, template: str, topic: str, number: int) -> str:
     """The id of a pair: 20 hexadecimal digits of what it is made from."""
-    return hashlib.blake2b(json.dumps([chain, template, topic, index]).encode(), digest_size=10).hexdigest()
+    return hashlib.blake2b(json.dumps([chain, template, topic, number]).encode(), digest_size=10).hexdigest()
 
 
-def _choices(
-    template: Template, facts: Facts, space: Space, variant: Variant, names: dict[str, str]
-) -> Choices | None:
+def _choices(template: Template, facts: Facts, space: Space, variant: Variant) -> Choices | None:
     spec = template.front.options
     if spec is None:
         return None
-    options: OptionSet = option_set(spec, facts, space.shapes[variant.options], names)
+    options: OptionSet = option_set(spec, facts, space.shapes[variant.options])
     arranged = order(variant.order, len(options.texts))
     texts = []
     for position in arranged:
         kind, values = options.texts[position]
-        texts.append(_phrase(template, spec.texts[kind], values))
+        texts.append(_option(template, spec.texts[kind], values))
     return Choices(tuple(texts), LETTERS[arranged.index(options.right)], options.attributes)
 
 
@@ -157,37 +165,49 @@ def _values(template: Template, facts: Facts, variant: Variant, choices: Choices
         values |= choices.values()
     if template.front.polarity:
         values["yes_no"] = "Yes" if facts.chain.label is template.front.polarity else "No"
-    worded = []
-    for name, digit in zip(template.variants, variant.phrases, strict=True):
-        text = template.phrases(name, facts.chain.label.value, item.status)[digit]
-        if "{" in text:
-            worded.append((name, text))
-        else:
-            values[name] = text
-    plain = dict(values)
-    try:
-        values |= {name: _phrase(template, text, plain) for name, text in worded}
-    except RecordError as error:
-        raise error.located(record=facts.chain.id) from None
     return values
 
 
-def _phrase(template: Template, text: str, values: dict[str, Any]) -> str:
-    compiled = template.compiled_phrases.get(text)
-    if compiled is None:
-        return text
+def _phrases(template: Template, facts: Facts, variant: Variant) -> dict[str, str]:
+    """The chosen phrases, as they stand in the template."""
+    lists = template.phrase_lists(facts.chain.label.value, variant.item.status)
+    return {
+        name: phrases[digit]
+        for name, phrases, digit in zip(template.variants, lists, variant.phrases, strict=True)
+    }
+
+
+def word(template: Template, chosen: dict[str, str], context: Context) -> None:
+    """Render the chosen phrases into a context; those with Jinja in them see the context and the plain ones.
+
+    Raises:
+        RecordError: If one runs over a budget or meets a hole.
+    """
+    compiled = template.compiled_phrases
+    values = context.parent
+    values |= {name: text for name, text in chosen.items() if text not in compiled}
+    values |= {name: _phrase(template, text, context) for name, text in chosen.items() if text in compiled}
+
+
+def _phrase(template: Template, text: str, context: Context) -> str:
+    compiled = template.compiled_phrases[text]
     try:
-        return sandbox.render(compiled, values)
+        return sandbox.render(compiled, context)
     except sandbox.FAILURES as error:
         problem, _ = sandbox.describe(error, compiled)
         raise RecordError(f"phrase {text!r}: {problem}", file=template.file) from None
 
 
-def _messages(template: Template, values: dict[str, Any], chain: str) -> list[Row]:
+def _option(template: Template, text: str, values: dict[str, str]) -> str:
+    compiled = template.compiled_phrases.get(text)
+    return _phrase(template, text, sandbox.context_of(compiled, {**values})) if compiled else text
+
+
+def _messages(template: Template, context: Context, chain: str) -> list[Row]:
     messages: list[Row] = []
     for block, role in template.turns:
         try:
-            text = sandbox.render(template.compiled, values, block)
+            text = sandbox.render(template.compiled, context, block)
         except sandbox.FAILURES as error:
             problem, line = sandbox.describe(error, template.compiled)
             place = f"{template.file}:{line}" if line else template.file
@@ -196,7 +216,7 @@ def _messages(template: Template, values: dict[str, Any], chain: str) -> list[Ro
             raise RecordError(f"block {block} is empty", file=template.file, record=chain)
         if "<" in text or "[" in text:
             _refuse_placeholder(text, template, chain)
-        content = [{"type": "text", "text": text}]
+        content: list[Row] = [{"type": "text", "text": text}]
         if not messages:
             content.insert(0, {"type": "image", "text": None})
         messages.append({"role": role, "content": content})
@@ -207,7 +227,9 @@ def _refuse_placeholder(text: str, template: Template, chain: str) -> None:
     match = PLACEHOLDER.search(text)
     if match:
         raise RecordError(
-            f"the text holds the placeholder or control token {match.group()!r}", file=template.file, record=chain
+            f"the text holds the placeholder or control token {match.group()!r}",
+            file=template.file,
+            record=chain,
         )
 
 

@@ -9,11 +9,12 @@ characters bounds that.
 from __future__ import annotations
 
 import traceback
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any, NamedTuple
 
 from jinja2 import StrictUndefined, Template, TemplateError, TemplateSyntaxError, meta, nodes
+from jinja2.runtime import Context
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from fakeinstruct.base.errors import UsageError, nearest
@@ -32,11 +33,11 @@ ALLOWED = (
 """Syntax that a template may use."""
 
 
-class OverBudget(Exception):
+class BudgetError(Exception):
     """A block ran into the budget on steps or characters."""
 
 
-class Hole(Exception):
+class HoleError(Exception):
     """A block would print something that is not text: a value that the chain does not have."""
 
 
@@ -61,7 +62,7 @@ def listing(items: Iterable[str]) -> str:
     """Words joined as in a sentence: "a, b and c"."""
     words = [items] if isinstance(items, str) else [str(item) for item in items]
     if sum(map(len, words)) > MAX_CHARACTERS:
-        raise OverBudget(f"a list is longer than {MAX_CHARACTERS:,} characters")
+        raise BudgetError(f"a list is longer than {MAX_CHARACTERS:,} characters")
     return " and ".join(filter(None, (", ".join(words[:-1]), *words[-1:])))
 
 
@@ -73,7 +74,9 @@ FILTERS = {
 }
 """Filters that a template may use; none makes text much longer than what it is given."""
 
-TESTS = frozenset({"defined", "undefined", "none", "string", "number", "in", "eq", "ne", "lt", "le", "gt", "ge"})
+TESTS = frozenset(
+    {"defined", "undefined", "none", "string", "number", "in", "eq", "ne", "lt", "le", "gt", "ge"}
+)
 """Tests that a template may use."""
 
 
@@ -84,7 +87,11 @@ class Environment(ImmutableSandboxedEnvironment):
 
     def __init__(self) -> None:
         super().__init__(
-            undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, finalize=_printable, autoescape=False
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+            finalize=_printable,
+            autoescape=False,
         )
         self.filters = dict(FILTERS)
         self.globals.clear()
@@ -93,17 +100,18 @@ class Environment(ImmutableSandboxedEnvironment):
         """Count one turn of a loop; every loop is made to call it.
 
         Raises:
-            OverBudget: After `MAX_STEPS`.
+            BudgetError: After `MAX_STEPS`.
         """
         self.steps += 1
         if self.steps > MAX_STEPS:
-            raise OverBudget(f"its loops take more than {MAX_STEPS:,} turns")
+            raise BudgetError(f"its loops take more than {MAX_STEPS:,} turns")
 
 
 def _printable(value: Any) -> Any:
     if isinstance(value, str | int | StrictUndefined) and not isinstance(value, bool):
         return value
-    raise Hole(f"would print {type(value).__name__} where text belongs")
+    what = "a value that the chain lacks" if value is None else f"a {type(value).__name__}"
+    raise HoleError(f"would print {what} where text belongs; put it under an if, or into 'needs'")
 
 
 def parse(source: str, file: str) -> nodes.Template:
@@ -205,26 +213,36 @@ def compile_source(source: str, file: str) -> Template:
     return Template.from_code(environment(), code, {})
 
 
-def render(template: Template, values: Mapping[str, Any], block: str | None = None) -> str:
+def render(template: Template, context: Context, block: str | None = None) -> str:
     """The text of a template, or of one of its blocks, stripped.
 
+    Args:
+        template: What `compile_source` made.
+        context: What `context_of` made, of this template or any other.
+        block: Name of the block.
+
     Raises:
-        OverBudget: If it takes too many steps or characters.
-        Hole: If it would print something that is not text.
+        BudgetError: If it takes too many steps or characters.
+        HoleError: If it would print something that is not text.
         TemplateError: If it meets a name that is not there, or leaves the sandbox.
     """
     environment().steps = 0
     pieces, length = [], 0
     function = template.root_render_func if block is None else template.blocks[block]
-    for piece in function(template.new_context(dict(values))):
+    for piece in function(context):
         length += len(piece)
         if length > MAX_CHARACTERS:
-            raise OverBudget(f"a turn is longer than {MAX_CHARACTERS:,} characters")
+            raise BudgetError(f"a turn is longer than {MAX_CHARACTERS:,} characters")
         pieces.append(piece)
     return "".join(pieces).strip()
 
 
-FAILURES = (OverBudget, Hole, TemplateError)
+def context_of(template: Template, values: dict[str, Any]) -> Context:
+    """A context that reads `values` as they are when a name is looked up, later additions included."""
+    return template.new_context(values, shared=True)
+
+
+FAILURES = (BudgetError, HoleError, TemplateError)
 """What `render` raises."""
 
 

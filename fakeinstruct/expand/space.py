@@ -125,9 +125,12 @@ def _fills(template: Template, trace: TraceFacts) -> bool:
 
 
 def _radices(
-    template: Template, facts: Facts, status: str | None, traces: tuple[TraceFacts, ...], axes: tuple[int, int]
+    template: Template,
+    facts: Facts,
+    status: str | None,
+    traces: tuple[TraceFacts, ...],
+    axes: tuple[int, int],
 ) -> tuple[int, ...]:
     advice = max((len(trace.advice) for trace in traces), default=1) if template.tells_advice else 1
     label = facts.chain.label.value
-    phrases = (len(template.phrases(name, label, status)) for name in template.variants)
-    return (max(1, advice), *axes, *phrases)
+    return (max(1, advice), *axes, *map(len, template.phrase_lists(label, status)))

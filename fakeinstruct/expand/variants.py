@@ -32,6 +32,18 @@ def decode(index: int, radices: Sequence[int]) -> list[int]:
     return digits[::-1]
 
 
+def encode(digits: Sequence[int], radices: Sequence[int]) -> int:
+    """The index with these digits: the inverse of `decode`.
+
+    >>> encode([1, 0, 1], [2, 3, 2])
+    7
+    """
+    index = 0
+    for digit, radix in zip(digits, radices, strict=True):
+        index = index * radix + digit
+    return index
+
+
 def order(index: int, count: int) -> list[int]:
     """The order number `index` (0 to count! - 1) of `count` things, in lexicographic order.
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from PIL import ImageOps
 from torch import Tensor
 
 from fakeinstruct.base.images import load_image, resolve_under
@@ -26,19 +27,21 @@ class ImageBlocks:
         self.image_root = image_root
         self.limit = limit
         self._bytes = 0
-        self._kept: OrderedDict[str, dict[str, Any]] = OrderedDict()
+        self._kept: OrderedDict[tuple[str, bool], dict[str, Any]] = OrderedDict()
 
-    def __getitem__(self, path: str) -> dict[str, Any]:
-        """The block of the image at `path` under the image root; see `rows.image_block`.
+    def get(self, path: str, *, mirrored: bool = False) -> dict[str, Any]:
+        """The block of the image at `path` under the image root, or of its mirror image; see `rows.image_block`.
 
         Raises:
             RecordError: If it cannot be read.
         """
-        if path in self._kept:
-            self._kept.move_to_end(path)
-            return self._kept[path]
-        block = image_block(self.processor, load_image(resolve_under(self.image_root, path)))
-        self._kept[path] = block
+        key = (path, mirrored)
+        if key in self._kept:
+            self._kept.move_to_end(key)
+            return self._kept[key]
+        image = load_image(resolve_under(self.image_root, path))
+        block = image_block(self.processor, ImageOps.mirror(image) if mirrored else image)
+        self._kept[key] = block
         self._bytes += _size(block)
         while self._bytes > self.limit and len(self._kept) > 1:
             self._bytes -= _size(self._kept.popitem(last=False)[1])
@@ -73,9 +76,11 @@ class Collator:
     Args:
         processor: The expert's processor.
         image_root: The folder that image paths are relative to.
+        mirror: Turn images left to right at random, by PyTorch's seed.
     """
 
-    def __init__(self, processor: Any, image_root: Path) -> None:
+    def __init__(self, processor: Any, image_root: Path, *, mirror: bool = False) -> None:
+        self.mirror = mirror
         self.image_token = int(processor.image_token_id)
         self.pad_token = int(processor.tokenizer.pad_token_id)
         self.blocks = ImageBlocks(processor, image_root)
@@ -87,7 +92,11 @@ class Collator:
             `input_ids`, `attention_mask` and `labels`, each of shape (batch, longest row), padded on the right,
             where causal attention cannot see it, and the images' tensors concatenated.
         """
-        blocks = [self.blocks[row["image"]] for row in rows]
+        mirrored = torch.rand(len(rows)) < 0.5 if self.mirror else torch.zeros(len(rows), dtype=torch.bool)
+        blocks = [
+            self.blocks.get(row["image"], mirrored=bool(turn))
+            for row, turn in zip(rows, mirrored, strict=True)
+        ]
         ids, labels = [], []
         for row, block in zip(rows, blocks, strict=True):
             tokens = block["input_ids"]

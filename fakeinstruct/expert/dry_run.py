@@ -20,7 +20,7 @@ PAIRS = 2_000_000
 """Pairs assumed where none are given: the size of FakeInstruct."""
 
 ADAM_BYTES = 12
-"""Bytes a trained parameter costs in the optimiser: a float32 master copy and two moments."""
+"""Bytes a trained parameter costs in the optimizer: a float32 master copy and two moments."""
 
 GIB = 2**30
 
@@ -34,7 +34,7 @@ class Estimate:
         pairs: Pairs an epoch; assumed if `counted` is false.
         counted: Whether the pairs were counted in a pair set.
         tokens: Tokens of one pair on average, its image included; an estimate.
-        steps: Optimiser steps.
+        steps: Optimizer steps.
         gib: Memory of one process in GiB by purpose; activations are a rough estimate.
     """
 
@@ -60,8 +60,8 @@ def dry_run(recipe: Recipe) -> Estimate:
     parts = count_parts(apply_tune(model, recipe.tune), family)
     pairs, counted = count_pairs(recipe)
     tokens = image_tokens + TEXT_TOKENS
-    optimiser, processes = recipe.optimiser, recipe.hardware.processes
-    steps = math.ceil(pairs / (optimiser.batch * optimiser.accumulate * processes)) * optimiser.epochs
+    optimizer, processes = recipe.optimizer, recipe.hardware.processes
+    steps = math.ceil(pairs / (optimizer.batch * optimizer.accumulate * processes)) * optimizer.epochs
     return Estimate(
         parts, pairs, counted, tokens, math.ceil(steps), memory(recipe, parts, text_config, tokens, stage)
     )
@@ -116,9 +116,9 @@ def count_pairs(recipe: Recipe) -> tuple[int, bool]:
 def memory(
     recipe: Recipe, parts: dict[str, tuple[int, int]], text_config: Any, tokens: int, stage: int
 ) -> dict[str, float]:
-    """GiB of one process: weights, gradients and optimiser by ZeRO's sharing (Rajbhandari et al. 2020), activations.
+    """GiB of one process: weights, gradients and optimizer by ZeRO's sharing (Rajbhandari et al. 2020), activations.
 
-    Stage 1 shares the optimiser among the processes, 2 also the gradients, 3 also the weights. Activations
+    Stage 1 shares the optimizer among the processes, 2 also the gradients, 3 also the weights. Activations
     are those of the language model alone: with gradient checkpointing one vector a token and layer and one layer
     in full, else every layer in full, at 34 bytes a value in 16 bits (Korthikanti et al. 2022, equation
     1, without the attention map, which fused kernels do not keep); and the float32 logits.
@@ -126,7 +126,7 @@ def memory(
     total = sum(count for count, _ in parts.values())
     trained = sum(count for _, count in parts.values())
     n, width = recipe.hardware.processes, 2 if recipe.hardware.precision == "bf16" else 4
-    batch_tokens = recipe.optimiser.batch * tokens
+    batch_tokens = recipe.optimizer.batch * tokens
     layers, hidden = text_config.num_hidden_layers, text_config.hidden_size
     whole = 34 * batch_tokens * hidden * width / 2
     kept = (
@@ -138,6 +138,6 @@ def memory(
     return {
         "weights": total * width / (n if stage >= 3 else 1) / GIB,
         "gradients": trained * width / (n if stage >= 2 else 1) / GIB,
-        "optimiser": trained * master / (n if stage >= 1 else 1) / GIB,
+        "optimizer": trained * master / (n if stage >= 1 else 1) / GIB,
         "activations": (kept + 2 * 4 * batch_tokens * text_config.vocab_size) / GIB,
     }

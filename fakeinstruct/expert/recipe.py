@@ -24,12 +24,22 @@ class Data(StrictModel):
 
     `pairs_per_image` limits how many pairs of each task an image gives an epoch; a task that is not named gives none.
     Without it every pair is learned. `max_tokens` is the longest conversation, image included: none is
-    ever cut, a longer one is left out and counted.
+    ever cut, a longer one is left out and counted. `mirror` turns every other image left to right at random, for
+    verdicts alone: other answers name places.
     """
 
     split: Literal["train", "validation", "test"] = "train"
     pairs_per_image: dict[Task, Positive] | None = None
     max_tokens: Positive = 2048
+    mirror: bool = False
+
+    @model_validator(mode="after")
+    def _mirrored_images_have_no_places(self) -> Data:
+        if self.mirror and set(self.pairs_per_image or ()) != {"verdict"}:
+            raise ValueError(
+                "mirror goes with pairs_per_image: {verdict: ...} alone, since other answers name places"
+            )
+        return self
 
 
 class Lora(StrictModel):
@@ -57,7 +67,7 @@ class Tune(StrictModel):
         return self
 
 
-class Optimiser(StrictModel):
+class Optimizer(StrictModel):
     """AdamW and its schedule. `batch` is in pairs a process, `accumulate` in batches a step."""
 
     lr: float = Field(gt=0)
@@ -106,7 +116,7 @@ class Recipe(StrictModel):
     small: SmallShape | None = None
     data: Data = Data()
     tune: Tune = Tune()
-    optimiser: Optimiser
+    optimizer: Optimizer
     checkpoints: Checkpoints = Checkpoints()
     hardware: Hardware = Hardware()
 
@@ -135,7 +145,7 @@ def load_recipe(path: str | Path, overrides: Sequence[str] = ()) -> Recipe:
         UsageError: If it is missing or not a recipe; a misspelt key is named with the nearest known one.
     """
     path = Path(path)
-    if not path.suffix and not path.exists():
+    if path.suffix not in (".yaml", ".yml") and not path.exists():
         named = surface("training") / "recipes" / f"{path}.yaml"
         if not named.is_file():
             known = ", ".join(sorted(file.stem for file in named.parent.glob("*.yaml")))

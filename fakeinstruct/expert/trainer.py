@@ -68,20 +68,20 @@ def training_arguments(recipe: Recipe, run: RunFolder) -> TrainingArguments:
     """The recipe in Transformers' words."""
     import torch
 
-    optimiser, hardware = recipe.optimiser, recipe.hardware
+    optimizer, hardware = recipe.optimizer, recipe.hardware
     return TrainingArguments(
         output_dir=str(run.checkpoints),
         seed=recipe.seed,
         data_seed=recipe.seed,
-        learning_rate=optimiser.lr,
-        num_train_epochs=optimiser.epochs,
-        per_device_train_batch_size=optimiser.batch,
-        gradient_accumulation_steps=optimiser.accumulate,
-        warmup_steps=optimiser.warmup,
-        lr_scheduler_type=optimiser.schedule,
-        weight_decay=optimiser.weight_decay,
-        adam_beta2=optimiser.beta2,
-        max_grad_norm=optimiser.clip,
+        learning_rate=optimizer.lr,
+        num_train_epochs=optimizer.epochs,
+        per_device_train_batch_size=optimizer.batch,
+        gradient_accumulation_steps=optimizer.accumulate,
+        warmup_steps=optimizer.warmup,
+        lr_scheduler_type=optimizer.schedule,
+        weight_decay=optimizer.weight_decay,
+        adam_beta2=optimizer.beta2,
+        max_grad_norm=optimizer.clip,
         bf16=hardware.precision == "bf16",
         gradient_checkpointing=hardware.gradient_checkpointing,
         gradient_checkpointing_kwargs={"use_reentrant": False} if hardware.gradient_checkpointing else None,
@@ -126,18 +126,24 @@ def train_process(folder: Path) -> None:
         model=model,
         args=arguments,
         train_dataset=rows,
-        data_collator=Collator(processor, Path(manifest["image_root"])),
+        data_collator=Collator(processor, Path(manifest["image_root"]), mirror=recipe.data.mirror),
         callbacks=[Progress()],
     )
     checkpoint = run.last_checkpoint()
-    if trainer.is_world_process_zero():
-        say(resumed=checkpoint.name if checkpoint else None)
     result = trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
-    save_expert(trainer, processor, run, steps=result.global_step, loss=result.training_loss)
+    facts = {"steps": result.global_step, "resumed_from": checkpoint.name if checkpoint else None}
+    save_expert(trainer, processor, run, facts)
 
 
-def save_expert(trainer: Trainer, processor: Any, run: RunFolder, *, steps: int, loss: float) -> None:
-    """Write the expert to a temporary folder, which takes its name when every process is done."""
+def save_expert(trainer: Trainer, processor: Any, run: RunFolder, facts: dict[str, Any]) -> None:
+    """Write the expert to a temporary folder, which takes its name when every process is done.
+
+    Args:
+        trainer: Holds the trained model.
+        processor: The expert's processor.
+        run: The run's folder.
+        facts: What the card is to say of the training.
+    """
     import torch
 
     temporary = run.folder / ".expert.tmp"
@@ -146,8 +152,7 @@ def save_expert(trainer: Trainer, processor: Any, run: RunFolder, *, steps: int,
     if trainer.is_world_process_zero():
         processor.save_pretrained(temporary)
         card = load_card(run.prepared)
-        trained = card.trained_on | {"steps": steps, "loss": round(loss, 6)}
-        save_card(temporary, card.model_copy(update={"trained_on": trained}))
+        save_card(temporary, card.model_copy(update={"trained_on": card.trained_on | facts}))
         (temporary / "training_args.bin").unlink(missing_ok=True)  # a pickle, which nobody should load
         shutil.rmtree(run.expert, ignore_errors=True)
         temporary.rename(run.expert)

@@ -23,7 +23,7 @@ class ConvVisionConfig(PreTrainedConfig):
         num_channels: Channels of the image.
         widths: Channels after each convolution; the last is the width of a token.
         strides: Stride of each convolution; their product is the side of a token in pixels.
-        groups: Groups of the normalisation after each convolution; divides every width.
+        momentum: How fast the running statistics of the normalisation follow, 0 to 1.
     """
 
     model_type = "fakeinstruct_conv"
@@ -32,7 +32,7 @@ class ConvVisionConfig(PreTrainedConfig):
     num_channels: int = 3
     widths: list[int] | tuple[int, ...] = (32, 64, 64, 96, 96)
     strides: list[int] | tuple[int, ...] = (1, 2, 1, 2, 2)
-    groups: int = 8
+    momentum: float = 0.1
     hidden_size: int = 96
     patch_size: int = 8
 
@@ -47,16 +47,58 @@ class ConvVisionConfig(PreTrainedConfig):
         super().__post_init__(**kwargs)
 
 
-class ConvBlock(nn.Module):
-    """A 3 x 3 convolution, group normalisation and GELU; the input is added where the shapes agree.
+class RunningNorm(nn.Module):
+    """Normalisation of each channel by statistics of the images seen *before*, in training as in use.
 
-    Group rather than batch normalisation: an answer must not depend on what else is in the batch.
+    Batch normalisation would make an image's features, and so its loss, depend on what else is in the batch. Group
+    normalisation divides the amplitude of an image's own fine noise away, which is half of the evidence: on
+    CIFAKE it took five epochs to the AUC that this reaches in two. Each process keeps its own statistics; the first's
+    are saved.
     """
 
-    def __init__(self, channels_in: int, channels_out: int, stride: int, groups: int) -> None:
+    mean: Tensor
+    variance: Tensor
+    batches: Tensor
+
+    def __init__(self, channels: int, momentum: float) -> None:
+        super().__init__()
+        self.momentum = momentum
+        self.weight = nn.Parameter(torch.ones(channels))
+        self.bias = nn.Parameter(torch.zeros(channels))
+        self.register_buffer("mean", torch.zeros(channels))
+        self.register_buffer("variance", torch.ones(channels))
+        self.register_buffer("batches", torch.zeros((), dtype=torch.long))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Normalise (batch, channels, h, w); while its weight is trained, also follow the statistics."""
+        if self.training and self.weight.requires_grad:
+            return self._follow(x)
+        return self._normalise(x, self.mean, self.variance)
+
+    def _normalise(self, x: Tensor, mean: Tensor, variance: Tensor) -> Tensor:
+        gain = self.weight * torch.rsqrt(variance + 1e-5)
+        return x * gain[:, None, None] + (self.bias - mean * gain)[:, None, None]
+
+    def _follow(self, x: Tensor) -> Tensor:
+        with torch.no_grad():
+            variance, mean = torch.var_mean(x, dim=(0, 2, 3))
+            if not self.batches:  # the very first batch has nothing before it
+                self.mean.copy_(mean)
+                self.variance.copy_(variance)
+            before = self.mean.clone(), self.variance.clone()
+            self.mean.lerp_(mean, self.momentum)
+            self.variance.lerp_(variance, self.momentum)
+            self.batches += 1
+        return self._normalise(x, *before)
+
+
+class ConvBlock(nn.Module):
+    """A 3 x 3 convolution, normalisation and GELU; the input is added where the shapes agree."""
+
+    def __init__(self, channels_in: int, channels_out: int, stride: int, momentum: float) -> None:
         super().__init__()
         self.conv = nn.Conv2d(channels_in, channels_out, 3, stride, padding=1, bias=False)
-        self.norm = nn.GroupNorm(groups, channels_out)
+        self.norm = RunningNorm(channels_out, momentum)
         self.residual = channels_in == channels_out and stride == 1
 
     def forward(self, x: Tensor) -> Tensor:
@@ -81,7 +123,7 @@ class ConvVisionModel(PreTrainedModel):
         inputs = [config.num_channels, *config.widths[:-1]]
         self.blocks = nn.Sequential(
             *(
-                ConvBlock(channels_in, channels_out, stride, config.groups)
+                ConvBlock(channels_in, channels_out, stride, config.momentum)
                 for channels_in, channels_out, stride in zip(
                     inputs, config.widths, config.strides, strict=True
                 )
@@ -95,9 +137,15 @@ class ConvVisionModel(PreTrainedModel):
     def _init_weights(self, module: nn.Module) -> None:
         if isinstance(module, nn.Conv2d):
             nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
-        elif isinstance(module, nn.GroupNorm | nn.LayerNorm):
+        elif isinstance(module, RunningNorm | nn.LayerNorm):
             nn.init.ones_(module.weight)
             nn.init.zeros_(module.bias)
+        if isinstance(module, RunningNorm):
+            nn.init.zeros_(module.mean)
+            nn.init.ones_(module.variance)
+            nn.init.zeros_(module.batches)
+        if isinstance(module, ConvVisionModel):
+            nn.init.zeros_(module.position)
 
     def forward(self, pixel_values: Tensor, **_: Any) -> BaseModelOutput:
         """Encode images.

@@ -67,7 +67,7 @@ def detect(expert: Expert, image: str | Path, *, explain: bool = True) -> Detect
         explanation = explain_images(expert, asker.collator, [path.name])[0]
     return Detection(
         image=str(image),
-        verdict="fake" if trusted >= 0.5 else "real",
+        verdict="fake" if trusted > 0.5 else "real",
         probability=unfitted,
         calibrated=calibrated,
         margin=margin,

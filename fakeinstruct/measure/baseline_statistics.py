@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -54,12 +56,16 @@ def directional(plane: Plane) -> list[Plane]:
 def moments(values: Plane) -> NDArray[np.floating]:
     """Mean size, log spread, skewness, log kurtosis, and correlation with the next: shape (5,)."""
     centred = values - values.mean()
-    spread = float(centred.std()) + 1e-3
-    unit = centred / spread
-    lag = float((unit[:, 1:] * unit[:, :-1]).mean())
+    square = centred * centred  # products: a power of a float array is ten times slower
+    spread = math.sqrt(square.mean()) + 1e-3
     return np.array(
-        [np.abs(values).mean(), np.log(spread), (unit**3).mean(), np.log1p((unit**4).mean()), lag],
-        dtype=np.float32,
+        [
+            np.abs(values).mean(),
+            math.log(spread),
+            (square * centred).mean() / spread**3,
+            math.log1p((square * square).mean() / spread**4),
+            (centred[:, 1:] * centred[:, :-1]).mean() / spread**2,
+        ]
     )
 
 

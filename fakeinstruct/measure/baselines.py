@@ -57,8 +57,7 @@ def score_baseline(
         UsageError: If there is no such baseline, or the train split lacks one of the labels.
         FakeInstructError: If the chain set cannot be read.
     """
-    if name not in TRAINERS:
-        raise UsageError(f"there is no baseline '{name}'", hint=nearest(name, TRAINERS))
+    check_name(name)
     train, held = _partition(chains, test, rejects)
     paths, rows = _readable(chains, _draw(train, seed), rejects)
     fake = np.array([row["label"] == "fake" for row in rows], dtype=bool)
@@ -76,6 +75,16 @@ def score_baseline(
     for row, margin in zip(rows, np.concatenate(margins) if margins else [], strict=True):
         row["margin"] = float(margin)
     return Scores.of(rows)
+
+
+def check_name(name: str) -> None:
+    """Make sure that there is a baseline of this name.
+
+    Raises:
+        UsageError: Naming the nearest one.
+    """
+    if name not in TRAINERS:
+        raise UsageError(f"there is no baseline '{name}'", hint=nearest(name, TRAINERS))
 
 
 def _partition(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -102,14 +103,9 @@ def split_figures(scores: Scores, fitted: Fit, seed: int) -> Row:
     _rank(row, scores)
     row.give(("accuracy_half",), lambda: detection.accuracy(y, margin))
     row.give(("accuracy_validation_threshold",), lambda: detection.accuracy(y, margin, fitted.cut()))
-    _probabilities(row, scores, (1.0, 0.0), seed)
+    _probabilities(row, scores, lambda: (1.0, 0.0), seed)
     beside = Row()
-    try:
-        _probabilities(beside, scores, fitted.scale_bias(), seed)
-    except UnavailableError as reason:
-        names = ("brier", "nll", "ece", "ece_band")
-        beside = Row(**dict.fromkeys(names))
-        beside.reasons = dict.fromkeys(names, reason.problem)
+    _probabilities(beside, scores, fitted.scale_bias, seed)
     row.nest("calibrated", beside)
     row.give(("label_mass",), lambda: _label_mass(scores))
     row.give(("ties",), lambda: _ties(scores))
@@ -124,14 +120,16 @@ def _rank(row: Row, scores: Scores) -> None:
     row.give(("average_precision",), lambda: detection.average_precision(y, margin))
 
 
-def _probabilities(row: Row, scores: Scores, scale_bias: tuple[float, float], seed: int) -> None:
-    """Brier, log loss and calibration error of the probabilities that scale and bias give."""
+def _probabilities(
+    row: Row, scores: Scores, scale_bias: Callable[[], tuple[float, float]], seed: int
+) -> None:
+    """Brier, log loss and calibration error of the probabilities that scale and bias give, if there are any."""
     y, margin = scores.fake, scores.margin
-    row.give(("brier",), lambda: calibration.brier(y, margin, *scale_bias))
-    row.give(("nll",), lambda: calibration.nll(y, margin, *scale_bias))
+    row.give(("brier",), lambda: calibration.brier(y, margin, *scale_bias()))
+    row.give(("nll",), lambda: calibration.nll(y, margin, *scale_bias()))
 
     def ece() -> tuple[float, dict[str, Any]]:
-        found = reliability(y, probability(margin, *scale_bias), seed=seed)
+        found = reliability(y, probability(margin, *scale_bias()), seed=seed)
         perfect = {"mean": found.ece_perfect, "percentile_95": found.ece_band}
         return found.ece, {"bins": len(found.count), "mass": "equal", "perfectly_calibrated": perfect}
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import io
+import math
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from fakeinstruct.measure.calibration import Reliability
 from fakeinstruct.measure.scores import Scores
@@ -25,6 +25,7 @@ BASELINES = ("#b7791f", "#7c6fb0", "#5f6b7a")
 """Colours of the baselines, in the order they are named."""
 
 STYLE = {
+    "text.parse_math": False,  # a dollar sign in the name of a generator is no mathematics
     "svg.fonttype": "none",  # text stays text, in the page's own font
     "font.size": 10.5,
     "axes.spines.top": False,
@@ -98,34 +99,21 @@ def generator_bars(rows: Mapping[str, Mapping[str, Any]]) -> str:
     Args:
         rows: Expert or baseline name to its `per_generator` table; the first names the generators.
     """
-    first = next(iter(rows.values()))
-    names = [name for name in first if first[name]["auc"] is not None]
-    height = 0.8 / len(rows)
+    names = [name for name, row in next(iter(rows.values())).items() if row["auc"] is not None]
+    thick = 0.8 / len(rows)
+    colours = (EXPERT, *BASELINES * len(rows))
     with _canvas("generators", 7.2, 0.9 + len(names) * max(0.34, 0.17 * len(rows))) as (figure, axes):
         for index, (who, table) in enumerate(rows.items()):
-            known = [
-                (at, table[name])
-                for at, name in enumerate(names)
-                if table.get(name, {}).get("auc") is not None
-            ]
-            at = [place - 0.4 + height * (index + 0.5) for place, _ in known]
-            colour = EXPERT if index == 0 else BASELINES[(index - 1) % len(BASELINES)]
-            axes.barh(at, [row["auc"] for _, row in known], height * 0.86, color=colour, label=who)
-            for place, (_, row) in zip(at, known, strict=True):
-                if index == 0 and row["auc_low"] is not None:
-                    axes.plot([row["auc_low"], row["auc_high"]], [place, place], color="#111827", linewidth=1)
+            areas = [table[name]["auc"] if name in table else None for name in names]
+            places = np.arange(len(names)) - 0.4 + thick * (index + 0.5)
+            widths = [math.nan if area is None else area for area in areas]  # no bar where there is no figure
+            axes.barh(places, widths, thick * 0.86, color=colours[index], label=who)
         axes.axvline(0.5, color=GREY, linewidth=0.8, linestyle=(0, (4, 4)))
-        axes.set_yticks(range(len(names)), [plain(name) for name in names])
+        axes.set_yticks(range(len(names)), [name if len(name) <= 40 else name[:39] + "…" for name in names])
         axes.invert_yaxis()
         axes.set(xlim=(0, 1), xlabel="AUC against the same reals (dashed: chance)")
         axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
         return svg(figure, "generators", "AUC per generator")
-
-
-def plain(text: str) -> str:
-    """Text from data as a label that Matplotlib does not read as mathematics, cut to 40 characters."""
-    short = text if len(text) <= 40 else text[:39] + "…"
-    return short.replace("$", r"\$")
 
 
 @contextmanager

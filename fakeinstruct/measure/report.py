@@ -93,7 +93,8 @@ def _reasons(experts: Mapping[str, Any]) -> dict[str, list[str]]:
     reasons: dict[str, list[str]] = {}
     for who, each in experts.items():
         for name, reason in each["overall"]["test"]["unavailable"].items():
-            reasons.setdefault(reason, []).append(f"{who}: {name}")
+            if who == "expert" or name != "label_mass":  # a baseline has no label words
+                reasons.setdefault(reason, []).append(f"{who}: {name}")
     return reasons
 
 

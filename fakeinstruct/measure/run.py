@@ -14,7 +14,7 @@ from fakeinstruct.base.files import atomic_write, sha256_file, write_json
 from fakeinstruct.chains.store import ChainSet
 from fakeinstruct.expert.card import ExpertCard, load_card, save_card
 from fakeinstruct.forensics.answers import AnswerSet
-from fakeinstruct.measure.baselines import score_baseline
+from fakeinstruct.measure.baselines import check_name, score_baseline
 from fakeinstruct.measure.choices import choice_figures
 from fakeinstruct.measure.figure import UnavailableError
 from fakeinstruct.measure.figures import Fit, fit, slices, split_figures
@@ -55,8 +55,7 @@ def measure(
         UsageError: If a baseline is asked for without chains, or cannot be trained on them.
         FakeInstructError: If the answers are not those of one expert, or the folder cannot be written.
     """
-    if baselines and chains is None:
-        raise UsageError("a baseline is trained on a chain set", hint="Name it with --chains.")
+    wanted = _wanted(baselines, chains)
     read = read_answers(answers)
     meta = answers[0].meta
     clean = read.scores.where(read.scores.condition == "clean")
@@ -70,8 +69,8 @@ def measure(
 
     beside: dict[str, Scores] = {}
     figures["baselines"] = {}
-    for name in dict.fromkeys(baselines):
-        scores = score_baseline(name, chains, test=set(test.image), seed=seed, rejects=rejects)  # type: ignore[arg-type]
+    for name, images in wanted:
+        scores = _baseline_scores(name, images, test, seed, rejects)
         of_baseline = fit(scores.where(scores.split == "validation"))
         beside[name] = scores.where(scores.split == "test")
         figures["baselines"][name] = {
@@ -163,6 +162,27 @@ def calibrate(expert: str | Path, answers: Sequence[AnswerSet]) -> ExpertCard:
     card = card.model_copy(update={"readouts": (readout, *card.readouts[1:])})
     save_card(expert, card)
     return card
+
+
+def _wanted(baselines: Sequence[str], chains: ChainSet | None) -> list[tuple[str, ChainSet]]:
+    """Each baseline once with the chain set to train it on, checked before the long work begins."""
+    for name in baselines:
+        check_name(name)
+    if baselines and chains is None:
+        raise UsageError("a baseline is trained on a chain set", hint="Name it with --chains.")
+    return [(name, chains) for name in dict.fromkeys(baselines) if chains is not None]
+
+
+def _baseline_scores(name: str, chains: ChainSet, test: Scores, seed: int, rejects: Rejects | None) -> Scores:
+    """Scores of a baseline on the validation images and the test images that the expert answered."""
+    scores = score_baseline(name, chains, test=set(test.image), seed=seed, rejects=rejects)
+    if len(test) and not (scores.split == "test").any():
+        raise UsageError(
+            "holds none of the test images that were answered",
+            file=chains.file,
+            hint="Name the chain set that was scored.",
+        )
+    return scores
 
 
 def _scale_bias(fitted: Fit) -> tuple[float, float] | None:

@@ -1,0 +1,33 @@
+"""`fakeinstruct lint`: is anything wrong with the templates."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from fakeinstruct.base.errors import ExitStatus
+
+
+def lint(
+    folder: Annotated[
+        Path | None,
+        typer.Argument(metavar="[TEMPLATES]", help="Folder of templates; the project's by default."),
+    ] = None,
+) -> None:
+    """Check templates: front matter, syntax, names, fair questions, budgets; each is tried on examples.
+
+    Exit status 1 if anything was found.
+
+        fakeinstruct lint
+        fakeinstruct lint my-templates
+    """
+    from fakeinstruct.expand.lint import lint as lint_templates
+
+    sound, findings = lint_templates(folder)
+    for finding in findings:
+        print(finding.error())
+    print(f"{len(sound)} templates sound, {len(findings)} findings")
+    if findings:
+        raise typer.Exit(ExitStatus.NO_RESULT)

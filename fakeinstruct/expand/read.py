@@ -1,0 +1,146 @@
+"""Reading templates: front matter parted from blocks, phrase lists resolved."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from fakeinstruct.base.config import read_yaml, validate
+from fakeinstruct.base.errors import UsageError, nearest
+from fakeinstruct.base.files import fingerprint
+from fakeinstruct.base.surfaces import surface
+from fakeinstruct.chains.schema import Label
+from fakeinstruct.expand.context import STATUSES
+from fakeinstruct.expand.front import FrontMatter
+from fakeinstruct.expand.template import Phrases, Template, TemplateSet
+
+MAX_SOURCE = 64 * 1024
+"""Largest template file, in bytes."""
+
+FRONT = re.compile(r"\A---[ \t]*\n(.*?\n)---[ \t]*(?:\n|\Z)", re.S)
+
+
+def template_files(folder: Path) -> list[Path]:
+    """The `.jinja` files of a folder and its sub-folders, in the order of their names.
+
+    Raises:
+        UsageError: If the folder is not there or holds none.
+    """
+    if not folder.is_dir():
+        raise UsageError("no such folder of templates", file=folder)
+    files = sorted(folder.rglob("*.jinja"), key=lambda file: file.relative_to(folder).as_posix())
+    if not files:
+        raise UsageError("holds no templates (*.jinja)", file=folder)
+    return files
+
+
+def read_banks(folder: Path) -> dict[str, Any]:
+    """The phrase lists of `phrases.yaml`; none if the folder lacks it.
+
+    Raises:
+        UsageError: If it is not a mapping of names to lists.
+    """
+    file = folder / "phrases.yaml"
+    banks = read_yaml(file) if file.is_file() else {}
+    if not isinstance(banks, dict):
+        raise UsageError("is not a mapping of names to lists of phrases", file=file)
+    return banks
+
+
+def read_template(file: Path, folder: Path, banks: Mapping[str, Any]) -> Template:
+    """Read one template; `fakeinstruct.expand.lint` checks what it says.
+
+    Raises:
+        UsageError: Naming the file, the field or line, and what is wrong.
+    """
+    text = _read_text(file)
+    match = FRONT.match(text)
+    if not match:
+        raise UsageError("does not begin with front matter between two lines of ---", file=file)
+    try:
+        front = yaml.safe_load(match.group(1)) or {}
+    except (yaml.YAMLError, RecursionError) as error:
+        raise UsageError(
+            f"has front matter that is not YAML ({' '.join(str(error).split())})", file=file
+        ) from None
+    checked = validate(FrontMatter, front, file=file)
+    variants = {
+        name: _resolve(value, f"variants.{name}", file, banks) for name, value in checked.variants.items()
+    }
+    source = "\n" * match.group().count("\n") + text[match.end() :]
+    template_id = file.relative_to(folder).with_suffix("").as_posix()
+    return Template(template_id, str(file), source, checked, variants)
+
+
+def read_templates(folder: Path) -> tuple[Template, ...]:
+    """Read every template of a folder.
+
+    Raises:
+        UsageError: At the first that cannot be read.
+    """
+    banks = read_banks(folder)
+    return tuple(read_template(file, folder, banks) for file in template_files(folder))
+
+
+def collect(folder: Path, templates: tuple[Template, ...]) -> TemplateSet:
+    """A template set with its fingerprint."""
+    says = [[t.id, t.source, t.front.model_dump(mode="json"), t.variants] for t in templates]
+    return TemplateSet(folder, templates, fingerprint(says))
+
+
+def default_folder() -> Path:
+    """The project's own templates."""
+    return surface("templates")
+
+
+def _read_text(file: Path) -> str:
+    try:
+        with file.open("rb") as opened:
+            data = opened.read(MAX_SOURCE + 1)
+        if len(data) > MAX_SOURCE:
+            raise UsageError(f"is larger than {MAX_SOURCE:,} bytes", file=file)
+        return data.decode().replace("\r\n", "\n")
+    except OSError as error:
+        raise UsageError(f"cannot be read ({error.strerror})", file=file) from None
+    except UnicodeDecodeError:
+        raise UsageError("is not UTF-8 text", file=file) from None
+
+
+def _resolve(value: Any, field: str, file: Path, banks: Mapping[str, Any]) -> Phrases:
+    """Phrases by label or status, from a list, the name of a bank, or a mapping of either."""
+    if isinstance(value, dict):
+        kinds = [set(Label), set(STATUSES)]
+        if not any(set(value) == kind for kind in kinds):
+            raise UsageError(
+                "phrases by case need the cases fake and real, or flawed, sound and absent",
+                file=file,
+                field=field,
+            )
+        return {str(key): _phrase_list(inner, f"{field}.{key}", file, banks) for key, inner in value.items()}
+    if isinstance(value, str) and isinstance(banks.get(value), dict):
+        return _resolve(banks[value], f"{field} ({value})", file, banks)
+    return {"": _phrase_list(value, field, file, banks)}
+
+
+def _phrase_list(value: Any, field: str, file: Path, banks: Mapping[str, Any]) -> tuple[str, ...]:
+    if isinstance(value, str):
+        if value not in banks:
+            hint = nearest(value, banks) if banks else "The folder has no phrases.yaml."
+            raise UsageError(f"phrases.yaml has no list '{value}'", file=file, field=field, hint=hint)
+        value = banks[value]
+    if (
+        not isinstance(value, list)
+        or not value
+        or not all(isinstance(text, str) and text.strip() for text in value)
+    ):
+        raise UsageError(
+            "must be a list of phrases, or the name of one in phrases.yaml", file=file, field=field
+        )
+    if len(set(value)) < len(value):
+        twice = next(text for text in value if value.count(text) > 1)
+        raise UsageError(f"holds the phrase {twice!r} twice", file=file, field=field)
+    return tuple(value)

@@ -1,0 +1,88 @@
+"""Rows: what a recipe asks for, checked whole before training; nothing is cut, nothing dropped in silence."""
+
+import json
+import shutil
+
+import pyarrow.parquet as pq
+import pytest
+from drawn import make_pairs
+
+from fakeinstruct.base.errors import FakeInstructError, Rejects
+from fakeinstruct.expand.pair import open_pairs
+from fakeinstruct.expert.recipe import Data
+from fakeinstruct.expert.rows import RowWriter, choose
+
+
+def write(processor, folder, tmp_path, **data):
+    rejects = Rejects(1.0)
+    tally = RowWriter(processor, open_pairs(folder), Data(**data), rejects).write(tmp_path / "rows.parquet")
+    return tally, rejects, pq.read_table(tmp_path / "rows.parquet").to_pylist()
+
+
+def test_only_the_split_is_learned(processor, pairs_folder, tmp_path):
+    tally, rejects, rows = write(processor, pairs_folder, tmp_path)
+    assert (tally.rows, tally.images, len(rejects)) == (48, 16, 0)
+    assert {row["image"] for row in rows} == {f"images/{number:03d}.png" for number in range(16)}
+
+
+def test_pairs_per_image_limits_each_task(pairs_folder):
+    chosen = list(choose(open_pairs(pairs_folder), Data(pairs_per_image={"verdict": 1})))
+    assert len(chosen) == 16
+    assert {pair.task for pair in chosen} == {"verdict"}
+
+
+def test_tokens_are_counted_as_they_will_be_batched(processor, pairs_folder, tmp_path):
+    tally, _, rows = write(processor, pairs_folder, tmp_path)
+    assert tally.tokens == sum(len(row["input_ids"]) + 15 for row in rows)
+    assert tally.supervised == sum(label != -100 for row in rows for label in row["labels"])
+
+
+def test_a_long_conversation_is_left_out_whole_and_listed(processor, pairs_folder, tmp_path):
+    _, _, rows = write(processor, pairs_folder, tmp_path)
+    limit = max(len(row["input_ids"]) + 15 for row in rows) - 1
+    tally, rejects, kept = write(processor, pairs_folder, tmp_path, max_tokens=limit)
+    assert 0 < tally.rows < 48
+    assert tally.rows + len(rejects) == 48
+    assert "more than data.max_tokens" in str(rejects.errors[0])
+    whole = {row["id"]: row["input_ids"] for row in rows}
+    assert all(row["input_ids"] == whole[row["id"]] for row in kept)
+
+
+def test_a_damaged_image_costs_its_own_pairs_only(processor, tmp_path):
+    folder = make_pairs(tmp_path / "pairs")
+    (folder / "images/001.png").write_bytes((folder / "images/001.png").read_bytes()[:200])
+    (folder / "images/002.png").unlink()
+    tally, rejects, _ = write(processor, folder, tmp_path)
+    assert (tally.rows, len(rejects)) == (42, 6)
+    assert {error.record for error in rejects.errors} == {f"{n}/{i}" for n in (1, 2) for i in range(3)}
+
+
+def test_an_image_outside_its_root_is_never_opened(processor, tmp_path):
+    folder = make_pairs(tmp_path / "pairs")
+    outside = tmp_path / "secret.png"
+    shutil.copy(folder / "images/000.png", outside)
+    (folder / "images/000.png").unlink()
+    (folder / "images/000.png").symlink_to(outside)
+    _, rejects, _ = write(processor, folder, tmp_path)
+    assert "symbolic link that leaves the image root" in str(rejects.errors[0])
+
+
+def test_nothing_to_learn_is_an_error_and_leaves_no_file(processor, pairs_folder, tmp_path):
+    with pytest.raises(FakeInstructError, match="no pair of the split 'validation'"):
+        write(processor, pairs_folder, tmp_path, split="validation")
+    assert not (tmp_path / "rows.parquet").exists()
+
+
+def test_an_unfinished_pair_set_is_refused(tmp_path):
+    folder = make_pairs(tmp_path / "pairs", images=4)
+    (folder / "manifest.json").unlink()
+    with pytest.raises(FakeInstructError, match=r"no manifest\.json"):
+        open_pairs(folder)
+
+
+def test_a_manifest_of_another_schema_is_refused_by_field(tmp_path):
+    folder = make_pairs(tmp_path / "pairs", images=4)
+    manifest = json.loads((folder / "manifest.json").read_text())
+    (folder / "manifest.json").write_text(json.dumps(manifest | {"seed": "x"}))
+    with pytest.raises(FakeInstructError, match="field seed"):
+        open_pairs(folder)

@@ -1,0 +1,211 @@
+"""Scoring: the same margins in any company, every item once, a bad image a row with its error."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import torch
+from drawn import make_chains, make_pairs
+
+from fakeinstruct.base.errors import FakeInstructError, Rejects, UsageError
+from fakeinstruct.chains.store import open_chains
+from fakeinstruct.expand.pair import open_pairs
+from fakeinstruct.expert.card import load_card, save_card
+from fakeinstruct.forensics.answers import open_answers
+from fakeinstruct.forensics.expert import load_expert
+from fakeinstruct.forensics.questions import verdict_questions
+from fakeinstruct.forensics.readout import user_turn
+from fakeinstruct.forensics.score import Asker, score
+
+SPLITS = ("train", "validation", "test")
+
+
+@pytest.fixture(scope="module")
+def expert(expert_folder):
+    return load_expert(expert_folder)
+
+
+@pytest.fixture(scope="module")
+def questions(expert, chains_folder):
+    return list(verdict_questions(open_chains(chains_folder).read(), expert.readout(), SPLITS))
+
+
+def margins(expert, chains_folder, questions, batch):
+    rows = Asker(expert, chains_folder, "logsumexp", batch=batch).ask(questions)
+    return {row["item"]: row["margin"] for row in rows}
+
+
+def test_batches_of_1_and_8_and_a_permutation_agree(expert, chains_folder, questions):
+    one = margins(expert, chains_folder, questions, 1)
+    eight = margins(expert, chains_folder, questions, 8)
+    order = np.random.default_rng(0).permutation(len(questions))
+    shuffled = margins(expert, chains_folder, [questions[i] for i in order], 8)
+    assert len(one) == 20
+    assert np.ptp(list(one.values())) > 1e-3
+    for item, margin in one.items():
+        assert eight[item] == pytest.approx(margin, abs=1e-4)
+        assert shuffled[item] == pytest.approx(margin, abs=1e-4)
+
+
+def test_prompts_of_unequal_length_in_one_batch_do_not_move_a_margin(expert, chains_folder, questions):
+    from dataclasses import replace
+
+    longer = user_turn("What do the edges and the texture and the light tell? Is it real? " * 3)
+    mixed = [replace(q, messages=longer) if i % 2 else q for i, q in enumerate(questions)]
+    alone = margins(expert, chains_folder, mixed, 1)
+    together = margins(expert, chains_folder, mixed, 20)
+    assert all(together[item] == pytest.approx(margin, abs=1e-4) for item, margin in alone.items())
+
+
+def test_logits_are_those_of_the_whole_model(expert, chains_folder, questions):
+    """Read against a plain forward pass over one conversation."""
+    asker = Asker(expert, chains_folder, "logsumexp")
+    row = asker.ask(questions[:1])[0]
+    prompt = asker.resolve(questions[0])
+    batch = asker.collator([{"input_ids": prompt.input_ids, "image": questions[0].image}])
+    with torch.inference_mode():
+        end = expert.model(**batch).logits[0, -1]
+    assert row["logits"] == pytest.approx(end[list(prompt.token_ids)].tolist(), abs=1e-5)
+    assert row["log_normaliser"] == pytest.approx(end.logsumexp(-1).item(), abs=1e-5)
+    assert row["margin"] == pytest.approx(row["logits"][0] - row["logits"][1], abs=1e-5)
+    assert row["label_mass"] == pytest.approx(end.softmax(-1)[list(prompt.token_ids)].sum().item(), abs=1e-5)
+    assert [expert.processor.tokenizer.decode([token]).strip() for token in prompt.token_ids] == [
+        "fake",
+        "real",
+    ]
+
+
+def test_every_item_of_the_splits_is_a_row_with_its_truth(expert, chains_folder, tmp_path):
+    answers = score(expert, open_chains(chains_folder), tmp_path / "answers")
+    rows = answers.table().to_pylist()
+    chains = {chain.id: chain for chain in open_chains(chains_folder).read()}
+    assert answers.meta.complete
+    assert {row["item"] for row in rows} == {c.id for c in chains.values() if c.split != "train"}
+    assert all(
+        row["label"] == chains[row["item"]].label and row["generator"] == chains[row["item"]].generator
+        for row in rows
+    )
+
+
+def test_pairs_are_asked_by_their_own_closed_questions(expert, tmp_path):
+    pairs = open_pairs(make_pairs(tmp_path / "pairs"))
+    rows = score(expert, pairs, tmp_path / "answers", splits=("test",)).table().to_pylist()
+    assert len(rows) == 16
+    assert {row["template"] for row in rows} == {"verdict/one_word"}
+
+
+def test_a_bad_image_is_a_row_with_its_error(expert, tmp_path):
+    folder = make_chains(tmp_path / "chains", 10)
+    (folder / "images/0.png").write_bytes(b"no image")
+    (folder / "images/1.png").unlink()
+    rejects = Rejects()
+    rows = (
+        score(expert, open_chains(folder), tmp_path / "answers", splits=SPLITS, rejects=rejects)
+        .table()
+        .to_pylist()
+    )
+    assert len(rows) == 10
+    assert [row["item"] for row in rows if row["error"]] == ["c0", "c1"]
+    assert all(row["margin"] is None and row["logits"] is None for row in rows if row["error"])
+    assert len(rejects) == 2
+
+
+def test_explanations_are_the_same_in_any_batch(expert, chains_folder, questions):
+    texts = [
+        [
+            row["text"]
+            for row in Asker(expert, chains_folder, "logsumexp", explain=True, batch=n).ask(questions[:4])
+        ]
+        for n in (1, 4)
+    ]
+    assert texts[0] == texts[1]
+    assert all(isinstance(text, str) for text in texts[0])
+
+
+def test_answers_of_another_expert_are_not_mixed_in(expert, own_expert, chains_folder, tmp_path):
+    score(expert, open_chains(chains_folder), tmp_path / "answers")
+    model = load_expert(own_expert).model
+    model.lm_head.weight.data += 0.1
+    model.save_pretrained(own_expert)
+    with pytest.raises(UsageError, match="holds answers with another expert"):
+        score(load_expert(own_expert), open_chains(chains_folder), tmp_path / "answers")
+
+
+def test_killed_runs_go_on_without_asking_twice_or_losing_one(expert_folder, tmp_path):
+    folder = make_chains(tmp_path / "chains", 1600)
+    out = tmp_path / "answers"
+    command = [
+        sys.executable,
+        "-m",
+        "fakeinstruct",
+        "score",
+        str(expert_folder),
+        str(folder),
+        "--out",
+        str(out),
+    ]
+    command += ["--split", "train", "--split", "validation", "--split", "test"]
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    for parts in (1, 2):
+        process = subprocess.Popen(
+            command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+        )
+        deadline = time.monotonic() + 120
+        while len(list(out.glob("answers-*.parquet"))) < parts:
+            assert process.poll() is None, process.stderr.read()
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+        assert not json.loads((out / "meta.json").read_text())["complete"]
+    subprocess.run(command, env=environment, check=True, capture_output=True, timeout=120)
+    items = list(open_answers(out).items())
+    assert sorted(items) == sorted(f"c{n}" for n in range(1600))
+    assert json.loads((out / "meta.json").read_text())["complete"]
+
+
+def test_an_expert_without_weights_is_refused(own_expert):
+    (own_expert / "model.safetensors").unlink()
+    with pytest.raises(UsageError, match="has no weights"):
+        load_expert(own_expert)
+
+
+def test_a_damaged_expert_is_one_message(own_expert):
+    (own_expert / "model.safetensors").write_bytes(b"\0" * 100)
+    with pytest.raises(UsageError, match="cannot be loaded"):
+        load_expert(own_expert)
+
+
+@pytest.mark.parametrize("name", ["expert.json", "config.json"])
+def test_a_folder_that_is_no_expert_is_refused(own_expert, name):
+    (own_expert / name).unlink()
+    with pytest.raises(UsageError, match=f"has no {name}"):
+        load_expert(own_expert)
+
+
+def test_label_words_that_begin_alike_are_refused(own_expert, chains_folder, tmp_path):
+    card = load_card(own_expert)
+    readout = card.readouts[0].model_copy(update={"fake": ("§1",), "real": ("§2",)})
+    save_card(own_expert, card.model_copy(update={"readouts": (readout,)}))
+    with pytest.raises(UsageError, match="begin with the same token"):
+        score(load_expert(own_expert), open_chains(chains_folder), tmp_path / "answers")
+
+
+def test_a_card_with_one_word_for_both_labels_is_refused(own_expert):
+    text = (own_expert / "expert.json").read_text().replace('"real"\n', '"fake"\n')
+    (own_expert / "expert.json").write_text(text)
+    with pytest.raises(FakeInstructError, match="stand for both labels"):
+        load_card(own_expert)
+
+
+def test_another_folder_is_not_overwritten(expert, chains_folder, tmp_path):
+    (tmp_path / "thesis.txt").write_text("mine")
+    with pytest.raises(UsageError, match="not empty"):
+        score(expert, open_chains(chains_folder), tmp_path)
+    shutil.rmtree(tmp_path)
