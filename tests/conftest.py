@@ -11,7 +11,9 @@ GOLDEN = Path(__file__).parent / "golden"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--update-snapshots", action="store_true", help="accept the present text of every snapshot")
+    parser.addoption(
+        "--update-snapshots", action="store_true", help="accept the present text of every snapshot"
+    )
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from fakeinstruct.base.errors import FakeInstructError, RecordError, Rejects
+from fakeinstruct.base.errors import FakeInstructError, RecordError, Rejects, UsageError
 from fakeinstruct.base.files import sha256_file
 from fakeinstruct.base.images import load_image
 from fakeinstruct.base.progress import track
@@ -44,8 +44,15 @@ def validate_chains(chains: ChainSet, *, with_images: bool = True) -> Validation
         with_images: Whether to decode and hash every image. Without, stated hashes are believed.
 
     Raises:
+        UsageError: If the image root is not a folder.
         FakeInstructError: If the file holds no records or cannot be read to its end.
     """
+    if with_images and not chains.image_root.is_dir():
+        raise UsageError(
+            "the image root is not a folder",
+            file=chains.image_root,
+            hint="Say where it is with --image-root.",
+        )
     findings = Rejects(share=1.0)
     seen = _Seen(chains.file)
     counts: Counter[Kind] = Counter()

@@ -69,7 +69,7 @@ def _print_plan(plan: Plan, rows: list[PlanRow]) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    title = f"{plan.pairs:,} pairs of {len(plan.quotas):,} chains in {len(plan.shards)} shards"
+    title = f"{plan.pairs:,} pairs of {len(plan.supply.fake):,} chains in {len(plan.shards)} shards"
     table = Table(title=title, caption="fake / real; every template gets the same quota for both")
     table.add_column("template", no_wrap=True)
     for name in ("weight", "chains", "variants", "pairs"):

@@ -11,6 +11,7 @@ from fakeinstruct import __version__
 from fakeinstruct.base.errors import FakeInstructError, from_os_error
 from fakeinstruct.cli import (
     calibrate,
+    demo,
     detect,
     doctor,
     expand,
@@ -18,6 +19,7 @@ from fakeinstruct.cli import (
     lint,
     measure,
     preview,
+    sample,
     schema,
     score,
     train,
@@ -52,9 +54,11 @@ def main(
     """
 
 
+app.command("sample")(sample.sample)
 app.command("lint")(lint.lint)
 app.command("preview")(preview.preview)
 app.command("expand")(expand.expand)
+app.command("demo")(demo.demo)
 app.command("train")(train.train)
 app.command("score")(score.score)
 app.command("detect")(detect.detect)

@@ -40,8 +40,6 @@ def measure(
     - `fakeinstruct measure answers --out figures`
     - `fakeinstruct measure answers --out figures --chains chains --baseline cnn --baseline statistics`
     """
-    from rich.console import Console
-
     from fakeinstruct.base.errors import Rejects
     from fakeinstruct.chains.store import open_chains
     from fakeinstruct.forensics.answers import open_answers
@@ -51,13 +49,20 @@ def measure(
     sets = [open_answers(folder) for folder in answers]
     chain_set = open_chains(chains, image_root=image_root) if chains is not None else None
     figures = run(sets, out, chains=chain_set, baselines=baseline or (), seed=seed, rejects=rejects)
+    print_figures(figures, out)
+    close(rejects, out)
+
+
+def print_figures(figures: dict[str, Any], out: Path) -> None:
+    """Print the table of figures, what a reader of it has to know, and the path of the report."""
+    from rich.console import Console
+
     terminal = Console()
     console = terminal if terminal.is_terminal else Console(width=WIDTH)
     console.print(figures_table(figures))
     for remark in remarks(figures["overall"]["test"]):
         console.print(remark, markup=False, highlight=False)
     console.print(f"report: {out / 'report.html'}", markup=False, highlight=False, soft_wrap=True)
-    close(rejects, out)
 
 
 def figures_table(figures: dict[str, Any]) -> Any:

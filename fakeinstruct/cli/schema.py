@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from pydantic import BaseModel
 
 from fakeinstruct.base.errors import UsageError, nearest
 from fakeinstruct.base.files import write_json
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
 
 
 def json_schemas() -> dict[str, dict[str, Any]]:

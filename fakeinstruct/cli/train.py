@@ -20,6 +20,9 @@ def train(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Resolve and check, offline; train nothing.")
     ] = False,
+    prepare: Annotated[
+        bool, typer.Option("--prepare", help="Prepare the run's folder for a launcher of your own.")
+    ] = False,
     max_rejects: MaxRejects = 0.2,
 ) -> None:
     """Fine-tune an expert on pairs with DeepSpeed; an interrupted run goes on when started again.
@@ -43,7 +46,7 @@ def train(
     from fakeinstruct.expert.launch import train as run
 
     rejects = Rejects(max_rejects)
-    print(run(resolved, rejects=rejects))
+    print(run(resolved, start=not prepare, rejects=rejects))
     close(rejects)
 
 

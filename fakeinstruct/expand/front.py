@@ -27,6 +27,11 @@ class Needs(StrictModel):
     inference: bool = False
     advice: bool = False
 
+    @property
+    def of_traces(self) -> bool:
+        """Whether something is needed of each trace."""
+        return self.region or self.inference or self.advice
+
 
 OPTION_TEXTS: dict[str, tuple[str, ...]] = {
     "verdict": ("fake", "real"),

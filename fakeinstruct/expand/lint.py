@@ -146,12 +146,12 @@ def _try(template: Template, taxonomy: Taxonomy) -> list[LintFinding]:
 def _try_on(template: Template, facts: Facts) -> bool:
     """Render every phrase, option text and item at least once."""
     found = spaces(template, facts)
-    for topic, space in found.items():
+    for space in found.values():
         first = 0
         for item in space.items:
-            for turn in range(max(item.radices[3:], default=1)):
+            for turn in range(max(item.radices[2:], default=1)):
                 number = first + encode([turn % radix for radix in item.radices], item.radices)
-                row = render_variant(template, facts, Drawn(topic, space, number, space.decode(number)))
+                row = render_variant(template, facts, Drawn(number, space.decode(number)))
                 _check_first_word(template, facts, row["messages"][1]["content"][0]["text"])
             first += item.count
     return bool(found)

@@ -2,88 +2,87 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import combinations
-from typing import NamedTuple
 
+from fakeinstruct.base.files import stable_seed
 from fakeinstruct.chains.schema import Label
 from fakeinstruct.expand.context import Facts
 from fakeinstruct.expand.front import OPTION_TEXTS, OptionSpec
 
 LETTERS = "ABCDEFGH"
 
+ASKED = 6
+"""Attributes that a chain's options are taken from: 20 sets of three, enough for every chain."""
 
-class Shape(NamedTuple):
-    """One set of options, of positions in a chain's lists of flawed and, after them, absent attributes."""
-
-    shown: tuple[int, ...]
-    right: str | int
+BUCKETS = 8
+"""Groups of chains; all chains of a group prefer the same attributes, see `_asked`."""
 
 
 @dataclass(frozen=True)
 class OptionSet:
-    """One set of options before it is ordered.
+    """The options of a question before they are ordered.
 
     Attributes:
+        topic: Keys of the attributes shown, joined; quotas are balanced by it.
         texts: For each option the name of its text and what that text sees.
         right: Position of the right one.
         attributes: Keys of the attributes that the right answer says are present.
     """
 
+    topic: str
     texts: tuple[tuple[str, dict[str, str]], ...]
     right: int
     attributes: tuple[str, ...]
 
 
-def shapes(spec: OptionSpec, facts: Facts) -> tuple[Shape, ...]:
-    """All sets of options that a chain gives; none if it was not judged on enough attributes."""
-    if spec.kind == "verdict":
-        return (Shape((), facts.chain.label.value),)
-    flawed, absent = len(facts.flawed), len(facts.absent)
-    if spec.kind == "pair":
-        return _pairs(flawed, absent)
-    needs_flaw = spec.none_means == "real" and facts.chain.label is Label.FAKE
-    return _attributes(flawed, absent, spec.count - 1, needs_flaw)
-
-
-@lru_cache(maxsize=1024)
-def _pairs(flawed: int, absent: int) -> tuple[Shape, ...]:
-    def right(pair: tuple[int, int]) -> str:
-        first, second = (position < flawed for position in pair)
-        return ("both" if second else "first") if first else ("second" if second else "neither")
-
-    return tuple(Shape(pair, right(pair)) for pair in combinations(range(flawed + absent), 2))
-
-
-@lru_cache(maxsize=1024)
-def _attributes(flawed: int, absent: int, listed: int, needs_flaw: bool) -> tuple[Shape, ...]:
-    judged = range(flawed, flawed + absent)
-    found = [
-        Shape((flaw, *others), 0) for flaw in range(flawed) for others in combinations(judged, listed - 1)
-    ]
-    if not needs_flaw:
-        found += [Shape(others, "none") for others in combinations(judged, listed)]
-    return tuple(found)
-
-
-def option_set(spec: OptionSpec, facts: Facts, shape: Shape) -> OptionSet:
-    """The options of one shape.
-
-    Args:
-        spec: How options are made.
-        facts: The chain.
-        shape: One of `shapes(spec, facts)`.
-    """
-    keys = [(*facts.flawed, *facts.absent)[position] for position in shape.shown]
-    present = tuple(key for key in keys if key in facts.flawed)
-    if spec.kind == "attribute":
-        listed = (("one", {"name": facts.names[key]}) for key in keys)
-        right = shape.right if isinstance(shape.right, int) else len(keys)
-        return OptionSet((*listed, ("none", {})), right, present)
-    values = {"first": facts.names[keys[0]], "second": facts.names[keys[1]]} if spec.kind == "pair" else {}
+def option_sets(spec: OptionSpec, facts: Facts) -> Iterator[OptionSet]:
+    """The sets of options that a chain is asked with; none if it was not judged on enough attributes."""
     kinds = OPTION_TEXTS[spec.kind]
-    return OptionSet(tuple((kind, values) for kind in kinds), kinds.index(str(shape.right)), present)
+    if spec.kind == "verdict":
+        yield OptionSet("", tuple((kind, {}) for kind in kinds), kinds.index(facts.chain.label), ())
+        return
+    flawed, absent = _asked(facts)
+    if spec.kind == "pair":
+        for keys in combinations(sorted((*flawed, *absent)), 2):
+            present = tuple(key for key in keys if key in flawed)
+            right = "neither" if not present else "both" if present == keys else None
+            right = right or ("first" if present[0] == keys[0] else "second")
+            seen = {"first": facts.names[keys[0]], "second": facts.names[keys[1]]}
+            yield OptionSet(
+                "+".join(keys), tuple((kind, seen) for kind in kinds), kinds.index(right), present
+            )
+        return
+    listed = spec.count - 1
+    found = [(flaw, *others) for flaw in flawed for others in combinations(absent, listed - 1)]
+    if spec.none_means == "nothing listed" or facts.chain.label is Label.REAL:
+        found += list(combinations(absent, listed))
+    for shown in map(sorted, found):
+        texts = (*(("one", {"name": facts.names[key]}) for key in shown), ("none", {}))
+        present = tuple(key for key in shown if key in flawed)
+        yield OptionSet("+".join(shown), texts, shown.index(present[0]) if present else listed, present)
+
+
+def _asked(facts: Facts) -> tuple[Sequence[str], Sequence[str]]:
+    """The flawed and absent attributes that options are taken from.
+
+    Chains of one bucket prefer the same attributes, so that the same sets come up for fake and real images and
+    can be balanced against each other; otherwise the attributes listed would give the label away wherever
+    fakes were not judged on the same ones as reals.
+    """
+    bucket = stable_seed(facts.chain.id) % BUCKETS
+    flawed, absent = (
+        sorted(keys, key=lambda key: _preference(bucket, key)) for keys in (facts.flawed, facts.absent)
+    )
+    flawed = flawed[: ASKED // 3]
+    return flawed, absent[: ASKED - len(flawed)]
+
+
+@lru_cache(maxsize=4096)
+def _preference(bucket: int, key: str) -> int:
+    return stable_seed("options", bucket, key)
 
 
 def count_options(spec: OptionSpec) -> int:

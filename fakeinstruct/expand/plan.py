@@ -1,15 +1,16 @@
 """The plan: how many variants each template has for each chain, and the quota that each gets.
 
-A *stratum* is a template with the topic its question names (an attribute, or none). Within each split, the
-budget is poured over templates in proportion to their weights, from there over a template's strata
-evenly, and from there over chains evenly, each vessel filling up to what it can hold. Fake and
-real images get the same number in every stratum, so what is asked says nothing about the label; a stratum that
-only one label can fill stays empty.
+A *stratum* is a template with the topic its questions name: an attribute, the attributes among its options, or
+none. Within each split, the budget is poured over templates in proportion to their weights, from there over a
+template's strata evenly, and from there over chains evenly, each vessel filling up to what it can hold. Fake
+and real images get the same number in every stratum, so what is asked says nothing about the label; a stratum
+that only one label can fill stays empty.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from array import array
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -34,23 +35,31 @@ SHARD_PAIRS = 16_384
 RENDERING = 1
 """Version of what rendering does with a variant; a change of it makes earlier shards stale."""
 
-Counts = NDArray[np.uint16]
+Integers = NDArray[np.int64]
 Stratum = tuple[str, str]
+"""Template id and topic."""
+
+MOST_HELD = 65_535
+"""Where counting a chain's variants in one stratum stops: far more than a quota."""
 
 
 @dataclass(frozen=True)
 class Supply:
-    """What chains have to give.
+    """What chains have to give: one entry for each chain and stratum with variants, in the order of the chains.
 
     Attributes:
-        strata: (template id, topic) of each column.
-        available: Variants of each chain in each stratum, shape (chains, strata), at most 65,535.
+        strata: What `stratum` counts, in the order in which chains brought them up.
+        chain: Number of the chain of each entry, shape (entries,).
+        stratum: Number of the stratum of each entry, shape (entries,).
+        held: Variants of each entry, at most 65,535, shape (entries,).
         fake: Whether each chain is fake, shape (chains,).
         split: Split of each chain as its place in `Split`, or -1, shape (chains,).
     """
 
     strata: tuple[Stratum, ...]
-    available: Counts
+    chain: NDArray[np.int32]
+    stratum: NDArray[np.int32]
+    held: NDArray[np.uint16]
     fake: NDArray[np.bool_]
     split: NDArray[np.int8]
 
@@ -76,7 +85,7 @@ class Plan:
         chains_sha256: Hash of the chain file.
         templates_sha256: Hash of the template set and the taxonomy.
         supply: What it was made from.
-        quotas: Pairs of each chain in each stratum, shape (chains, strata).
+        quotas: Pairs of each entry of the supply, shape (entries,).
         shards: First and last but one chain of each shard.
     """
 
@@ -85,7 +94,7 @@ class Plan:
     chains_sha256: str
     templates_sha256: str
     supply: Supply
-    quotas: Counts
+    quotas: NDArray[np.uint16]
     shards: tuple[tuple[int, int], ...]
 
     @property
@@ -93,10 +102,21 @@ class Plan:
         """Number of pairs planned; rendering may find fewer distinct ones."""
         return int(self.quotas.sum())
 
+    @property
+    def per_chain(self) -> Integers:
+        """Pairs of each chain, shape (chains,)."""
+        return _sum(self.quotas, self.supply.chain, len(self.supply.fake))
+
     def quotas_of(self, chain: int) -> dict[Stratum, int]:
         """The quotas of one chain that are not zero."""
-        row = self.quotas[chain]
-        return {self.supply.strata[column]: int(row[column]) for column in np.flatnonzero(row)}
+        start, end = np.searchsorted(self.supply.chain, [chain, chain + 1])
+        strata = self.supply.stratum[start:end]
+        quotas = self.quotas[start:end]
+        return {
+            self.supply.strata[stratum]: int(quota)
+            for stratum, quota in zip(strata, quotas, strict=True)
+            if quota
+        }
 
     def rows(self, templates: Sequence[Template]) -> list[PlanRow]:
         """The plan's table, a row for each template."""
@@ -128,48 +148,54 @@ def make_plan(
     taxonomy = chains.taxonomy.model_dump(mode="json")
     templates_sha256 = fingerprint([templates.sha256, taxonomy])
     print_ = fingerprint([RENDERING, SHARD_PAIRS, chains_sha256, templates_sha256, seed, budget])
-    return Plan(seed, print_, chains_sha256, templates_sha256, supply, quotas, _cut(quotas))
+    shards = _cut(_sum(quotas, supply.chain, len(supply.fake)))
+    return Plan(seed, print_, chains_sha256, templates_sha256, supply, quotas, shards)
 
 
 def survey(chains: ChainSet, templates: TemplateSet, rejects: Rejects) -> Supply:
     """Count every chain's variants; a chain whose texts or path are refused counts as having none."""
-    strata = _strata(chains, templates)
-    columns = {stratum: column for column, stratum in enumerate(strata)}
-    rows, fake, split = [], [], []
+    strata: dict[Stratum, int] = {}
+    entries = (array("i"), array("i"), array("H"))
+    fake, split = array("b"), array("b")
     splits = list(Split)
-    for number, chain in enumerate(track(chains.read(rejects), "planning"), start=1):
-        row = np.zeros(len(strata), np.uint16)
+    for number, chain in enumerate(track(chains.read(rejects), "planning")):
         try:
-            _count(chains, chain, templates, columns, row)
+            for stratum, count in _count(chains, chain, templates):
+                values = (number, strata.setdefault(stratum, len(strata)), min(count, MOST_HELD))
+                for column, value in zip(entries, values, strict=True):
+                    column.append(value)
         except RecordError as error:
             rejects.add(error.located(file=chains.file, record=chain.id))
-            rejects.check(number)
-        rows.append(row)
+            rejects.check(number + 1)
         fake.append(chain.label is Label.FAKE)
         split.append(splits.index(chain.split) if chain.split else -1)
-    return Supply(strata, np.stack(rows), np.array(fake), np.array(split, np.int8))
-
-
-def _strata(chains: ChainSet, templates: TemplateSet) -> tuple[Stratum, ...]:
-    topics = ("", *chains.taxonomy.attributes)
-    return tuple(
-        (template.id, topic)
-        for template in templates.templates
-        for topic in (topics[:1] if template.front.over == "chain" else topics[1:])
+    of_chain, of_stratum, held = entries
+    return Supply(
+        tuple(strata),
+        np.array(of_chain, np.int32),
+        np.array(of_stratum, np.int32),
+        np.array(held, np.uint16),
+        np.array(fake, bool),
+        np.array(split, np.int8),
     )
 
 
-def _count(
-    chains: ChainSet, chain: Chain, templates: TemplateSet, columns: dict[Stratum, int], row: Counts
-) -> None:
-    chains.image_path(chain)  # refuses a path that leaves the image root
+def _count(chains: ChainSet, chain: Chain, templates: TemplateSet) -> list[tuple[Stratum, int]]:
+    """A chain's variants by stratum.
+
+    Raises:
+        RecordError: If a text holds a placeholder, or the image path leaves the image root.
+    """
+    chains.image_path(chain)
     facts = gather(chain, chains.taxonomy)
-    for template in templates.templates:
-        for topic, space in spaces(template, facts).items():
-            row[columns[template.id, topic]] = min(space.count, np.iinfo(np.uint16).max)
+    return [
+        ((template.id, topic), space.count)
+        for template in templates.templates
+        for topic, space in spaces(template, facts).items()
+    ]
 
 
-def share_out(supply: Supply, weights: dict[str, float], budget: int, seed: int) -> Counts:
+def share_out(supply: Supply, weights: dict[str, float], budget: int, seed: int) -> NDArray[np.uint16]:
     """The quotas: balanced by label in every stratum and split.
 
     Args:
@@ -179,60 +205,77 @@ def share_out(supply: Supply, weights: dict[str, float], budget: int, seed: int)
         seed: See `make_plan`.
 
     Returns:
-        Pairs of each chain in each stratum, shape (chains, strata).
+        Pairs of each entry of the supply, shape (entries,).
     """
-    quotas = np.zeros_like(supply.available)
-    parts = [np.flatnonzero(supply.split == split) for split in np.unique(supply.split)]
+    quotas = np.zeros_like(supply.held)
+    splits, sizes = np.unique(supply.split, return_counts=True)
+    of_entry = supply.split[supply.chain]
+    parts = [np.flatnonzero(of_entry == split) for split in splits]
     halves = [_half(supply, part) for part in parts]
-    budgets = pour([int(half.sum()) for half in halves], budget // 2, [len(part) for part in parts])
-    for part, half, amount in zip(parts, halves, budgets, strict=True):
-        for column, quota in enumerate(_by_stratum(supply, half, weights, int(amount))):
-            for fake in (True, False):
-                members = part[supply.fake[part] == fake]
-                key = stable_seed(seed, *supply.strata[column], int(fake), int(supply.split[part[0]]))
-                held = supply.available[members, column]
-                quotas[members, column] = pour(held, int(quota), seed=key)
+    budgets = pour([int(half.sum()) for half in halves], budget // 2, sizes)
+    for split, part, half, amount in zip(splits, parts, halves, budgets, strict=True):
+        by_stratum = _by_stratum(supply, half, weights, int(amount), seed)
+        for stratum, fake, members in _groups(supply, part):
+            key = stable_seed(seed, *supply.strata[stratum], int(fake), int(split))
+            quotas[members] = pour(supply.held[members], int(by_stratum[stratum]), seed=key)
     return quotas
 
 
-def _half(supply: Supply, part: NDArray[np.intp]) -> NDArray[np.int64]:
+def _half(supply: Supply, part: NDArray[np.intp]) -> Integers:
     """Most pairs of one label in each stratum: what the scarcer label has, shape (strata,)."""
-    held = supply.available[part]
-    fake = supply.fake[part]
-    scarcer: NDArray[np.int64] = np.minimum(*(held[mine].sum(0, dtype=np.int64) for mine in (fake, ~fake)))
-    return scarcer
+    fake = supply.fake[supply.chain[part]]
+    count = len(supply.strata)
+    one, other = (_sum(supply.held[part[mine]], supply.stratum[part[mine]], count) for mine in (fake, ~fake))
+    return np.minimum(one, other)
+
+
+def _sum(values: NDArray[np.uint16], groups: NDArray[np.int32], count: int) -> Integers:
+    """Sums by group, shape (count,); exact below 2 to the 53."""
+    return np.bincount(groups, weights=values, minlength=count).astype(np.int64)
 
 
 def _by_stratum(
-    supply: Supply, half: NDArray[np.int64], weights: dict[str, float], budget: int
-) -> NDArray[np.int64]:
+    supply: Supply, half: Integers, weights: dict[str, float], budget: int, seed: int
+) -> Integers:
     """Pairs of one label in each stratum, shape (strata,)."""
-    owner = np.array([stratum[0] for stratum in supply.strata])
-    held = [int(half[owner == template].sum()) for template in weights]
-    amounts = pour(held, budget, list(weights.values()))
+    members: dict[str, list[int]] = {template: [] for template in weights}
+    for number, (template, _) in enumerate(supply.strata):
+        members[template].append(number)
+    amounts = pour([int(half[mine].sum()) for mine in members.values()], budget, list(weights.values()))
     quotas = np.zeros_like(half)
-    for template, amount in zip(weights, amounts, strict=True):
-        mine = owner == template
-        quotas[mine] = pour(half[mine], int(amount))
+    for (template, mine), amount in zip(members.items(), amounts, strict=True):
+        quotas[mine] = pour(half[mine], int(amount), seed=stable_seed(seed, template))
     return quotas
 
 
-def _cut(quotas: Counts) -> tuple[tuple[int, int], ...]:
+def _groups(supply: Supply, part: NDArray[np.intp]) -> Iterator[tuple[int, bool, NDArray[np.intp]]]:
+    """The entries of each stratum and label, in the order of the chains."""
+    key = supply.stratum[part] * 2 + supply.fake[supply.chain[part]]
+    order = np.argsort(key, kind="stable")
+    starts = np.flatnonzero(np.diff(key[order], prepend=-1))
+    for members in np.split(part[order], starts[1:]):
+        if len(members):
+            first = members[0]
+            yield int(supply.stratum[first]), bool(supply.fake[supply.chain[first]]), members
+
+
+def _cut(per_chain: Integers) -> tuple[tuple[int, int], ...]:
     """Consecutive chains of about `SHARD_PAIRS` pairs each."""
-    shard_of = (np.cumsum(quotas.sum(1, dtype=np.int64)) - 1) // SHARD_PAIRS
-    starts = np.flatnonzero(np.diff(shard_of, prepend=shard_of[0] - 1))
-    ends = [*starts[1:], len(quotas)]
+    shard_of = np.maximum(np.cumsum(per_chain) - 1, 0) // SHARD_PAIRS
+    starts = np.flatnonzero(np.diff(shard_of, prepend=-1))
+    ends = [*starts[1:], len(per_chain)]
     return tuple((int(start), int(end)) for start, end in zip(starts, ends, strict=True))
 
 
 def _table_row(plan: Plan, template: Template) -> PlanRow:
-    columns = [column for column, stratum in enumerate(plan.supply.strata) if stratum[0] == template.id]
-    held = plan.supply.available[:, columns].sum(1, dtype=np.int64)
-    quota = plan.quotas[:, columns].sum(1, dtype=np.int64)
-    fake = plan.supply.fake
+    supply = plan.supply
+    mine = np.array([owner == template.id for owner, _ in supply.strata])[supply.stratum]
+    count = len(supply.fake)
+    held = _sum(supply.held[mine], supply.chain[mine], count)
+    quota = _sum(plan.quotas[mine], supply.chain[mine], count)
 
-    def both(values: NDArray[np.int64] | NDArray[np.bool_]) -> tuple[int, int]:
-        return int(values[fake].sum()), int(values[~fake].sum())
+    def both(values: Integers | NDArray[np.bool_]) -> tuple[int, int]:
+        return int(values[supply.fake].sum()), int(values[~supply.fake].sum())
 
     return PlanRow(template.id, template.front.weight, both(held > 0), both(held), both(quota))
 

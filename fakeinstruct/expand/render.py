@@ -12,7 +12,7 @@ from jinja2.runtime import Context
 from fakeinstruct.base.errors import RecordError
 from fakeinstruct.expand import sandbox
 from fakeinstruct.expand.context import PLACEHOLDER, Facts, TraceFacts
-from fakeinstruct.expand.options import LETTERS, OptionSet, option_set
+from fakeinstruct.expand.options import LETTERS
 from fakeinstruct.expand.space import Space, Variant, spaces
 from fakeinstruct.expand.template import Template
 from fakeinstruct.expand.variants import Permutation, order
@@ -44,10 +44,8 @@ class Choices(NamedTuple):
 
 
 class Drawn(NamedTuple):
-    """A variant that was drawn: its topic, the topic's space, its number there, and the variant itself."""
+    """A variant that was drawn, and its number in the space of its topic."""
 
-    topic: str
-    space: Space
     number: int
     variant: Variant
 
@@ -59,7 +57,7 @@ def draw(template: Template, facts: Facts, topic: str, space: Space, seed: int) 
     adds pairs to those of a smaller one.
     """
     for number in Permutation(space.count, seed, facts.chain.id, template.id, topic):
-        yield Drawn(topic, space, number, space.decode(number))
+        yield Drawn(number, space.decode(number))
 
 
 def render_variant(template: Template, facts: Facts, drawn: Drawn) -> Row:
@@ -68,8 +66,9 @@ def render_variant(template: Template, facts: Facts, drawn: Drawn) -> Row:
     Raises:
         RecordError: If it runs over a budget, meets a hole, or words a placeholder.
     """
-    topic, space, number, variant = drawn
-    choices = _choices(template, facts, space, variant)
+    number, variant = drawn
+    topic = variant.subject.topic
+    choices = _choices(template, variant)
     context = sandbox.context_of(template.compiled, _values(template, facts, variant, choices))
     try:
         word(template, _phrases(template, facts, variant), context)
@@ -87,11 +86,11 @@ def render_variant(template: Template, facts: Facts, drawn: Drawn) -> Row:
         "label": facts.chain.label.value,
         "split": facts.chain.split.value if facts.chain.split else None,
         "group": facts.chain.group,
-        "target": _target(template, facts, topic, variant, choices),
+        "target": _target(template, facts, variant, choices),
         "polarity": template.front.polarity.value if template.front.polarity else None,
         "choices": list(choices.texts) if choices else None,
         "references": list(facts.references) or None if template.front.explains else None,
-        "advice_origin": _advice_origin(variant.item.traces) if template.tells_advice else None,
+        "advice_origin": _advice_origin(variant.subject.traces) if template.tells_advice else None,
     }
 
 
@@ -137,11 +136,10 @@ def pair_id(chain: str, template: str, topic: str, number: int) -> str:
     return hashlib.blake2b(json.dumps([chain, template, topic, number]).encode(), digest_size=10).hexdigest()
 
 
-def _choices(template: Template, facts: Facts, space: Space, variant: Variant) -> Choices | None:
-    spec = template.front.options
-    if spec is None:
+def _choices(template: Template, variant: Variant) -> Choices | None:
+    spec, options = template.front.options, variant.subject.options
+    if spec is None or options is None:
         return None
-    options: OptionSet = option_set(spec, facts, space.shapes[variant.options])
     arranged = order(variant.order, len(options.texts))
     texts = []
     for position in arranged:
@@ -151,16 +149,7 @@ def _choices(template: Template, facts: Facts, space: Space, variant: Variant) -
 
 
 def _values(template: Template, facts: Facts, variant: Variant, choices: Choices | None) -> dict[str, Any]:
-    values = dict(facts.values)
-    item = variant.item
-    advised = [trace.advised(variant.advice) for trace in item.traces]
-    if item.name == "trace":
-        values["trace"] = advised[0]
-    elif item.name == "attribute":
-        advice = dict.fromkeys(view["advice"] for view in advised if view["advice"])
-        values["attribute"] = {**item.view, "advice": " ".join(advice) or None}
-    else:
-        values["traces"] = advised
+    values = facts.values | variant.subject.values(variant.advice)
     if choices:
         values |= choices.values()
     if template.front.polarity:
@@ -170,7 +159,7 @@ def _values(template: Template, facts: Facts, variant: Variant, choices: Choices
 
 def _phrases(template: Template, facts: Facts, variant: Variant) -> dict[str, str]:
     """The chosen phrases, as they stand in the template."""
-    lists = template.phrase_lists(facts.chain.label.value, variant.item.status)
+    lists = template.phrase_lists(facts.chain.label.value, variant.subject.status)
     return {
         name: phrases[digit]
         for name, phrases, digit in zip(template.variants, lists, variant.phrases, strict=True)
@@ -233,7 +222,7 @@ def _refuse_placeholder(text: str, template: Template, chain: str) -> None:
         )
 
 
-def _target(template: Template, facts: Facts, topic: str, variant: Variant, choices: Choices | None) -> Row:
+def _target(template: Template, facts: Facts, variant: Variant, choices: Choices | None) -> Row:
     """What the right answer says: verdict, letter, and the attributes and boxes of the traces it tells."""
     spec = template.front.options
     names = template.answer_names
@@ -242,7 +231,8 @@ def _target(template: Template, facts: Facts, topic: str, variant: Variant, choi
         or "label" in names
         or (spec is not None and (spec.kind == "verdict" or spec.none_means == "real"))
     )
-    told: tuple[TraceFacts, ...] = variant.item.traces if topic or "traces" in names else ()
+    about_one = template.front.over != "chain"
+    told: tuple[TraceFacts, ...] = variant.subject.traces if about_one or "traces" in names else ()
     attributes = [trace.attribute for trace in told if trace.attribute]
     if choices:
         attributes += choices.attributes

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 def pour(
     held: Sequence[int] | NDArray[np.integer],
     amount: int,
-    weights: Sequence[float] | None = None,
+    weights: Sequence[float] | NDArray[np.integer] | None = None,
     *,
     seed: int | None = None,
 ) -> NDArray[np.int64]:

@@ -8,28 +8,49 @@ from dataclasses import dataclass
 from typing import Any
 
 from fakeinstruct.chains.schema import Label
-from fakeinstruct.expand.context import Facts, TraceFacts
-from fakeinstruct.expand.options import Shape, count_options, shapes
+from fakeinstruct.expand.context import AttributeFacts, Facts, TraceFacts
+from fakeinstruct.expand.options import OptionSet, count_options, option_sets
 from fakeinstruct.expand.template import Template
 from fakeinstruct.expand.variants import decode
 
 
 @dataclass(frozen=True)
-class Item:
-    """One thing of a chain that a template goes over, with the axes of its variants.
+class Subject:
+    """One thing of a chain that a template goes over.
 
     Attributes:
-        name: What it is called in the template: "trace" or "attribute"; empty for the chain itself.
-        status: Status of the attribute, if the template goes over attributes.
-        view: What the template sees under `name`.
+        topic: The attribute or attributes that the question names, "" if none.
         traces: The traces that it is about.
-        radices: Sizes of the axes: advice, set of options, order of options, then each list of phrases.
+        attribute: The attribute, if the template goes over attributes.
+        options: The options, if the template has any.
     """
 
-    name: str
-    status: str | None
-    view: dict[str, Any]
+    topic: str
     traces: tuple[TraceFacts, ...]
+    attribute: AttributeFacts | None = None
+    options: OptionSet | None = None
+
+    @property
+    def status(self) -> str | None:
+        """Status of the attribute."""
+        return self.attribute.status if self.attribute else None
+
+    def values(self, advice: int) -> dict[str, Any]:
+        """What the template sees of it, with advice number `advice`."""
+        advised = [trace.advised(advice) for trace in self.traces]
+        if self.attribute:
+            words = dict.fromkeys(view["advice"] for view in advised if view["advice"])
+            return {"attribute": {**self.attribute.view, "advice": " ".join(words) or None}}
+        if self.topic and not self.options:
+            return {"trace": advised[0]}
+        return {"traces": advised}
+
+
+@dataclass(frozen=True)
+class Item:
+    """A subject with the sizes of its axes: advice, order of options, then each list of phrases."""
+
+    subject: Subject
     radices: tuple[int, ...]
 
     @property
@@ -40,11 +61,10 @@ class Item:
 
 @dataclass(frozen=True)
 class Variant:
-    """One variant, decoded: an item and a digit on each of its axes."""
+    """One variant, decoded: a subject and a digit on each of its axes."""
 
-    item: Item
+    subject: Subject
     advice: int
-    options: int
     order: int
     phrases: tuple[int, ...]
 
@@ -53,30 +73,28 @@ class Variant:
 class Space:
     """The variants of one template for one chain that share a topic.
 
-    The topic is the attribute asked about, "" where a question names none. Quotas are balanced by topic,
-    since an attribute that only fakes are asked about would give the label away.
+    Quotas are balanced by topic, since an attribute that only fakes are asked about would give the label away.
     """
 
     items: tuple[Item, ...]
-    shapes: tuple[Shape, ...]
 
     @property
     def count(self) -> int:
         """Number of variants; some may render to the same text."""
         return sum(item.count for item in self.items)
 
-    def decode(self, index: int) -> Variant:
-        """The variant of an index, 0 to `count` - 1.
+    def decode(self, number: int) -> Variant:
+        """The variant of a number, 0 to `count` - 1.
 
         Raises:
-            ValueError: If the index lies outside the space.
+            ValueError: If the number lies outside the space.
         """
         for item in self.items:
-            if index < item.count:
-                advice, options, order, *phrases = decode(index, item.radices)
-                return Variant(item, advice, options, order, tuple(phrases))
-            index -= item.count
-        raise ValueError("the index lies outside the space")
+            if number < item.count:
+                advice, order, *phrases = decode(number, item.radices)
+                return Variant(item.subject, advice, order, tuple(phrases))
+            number -= item.count
+        raise ValueError("the number lies outside the space")
 
 
 def spaces(template: Template, facts: Facts) -> dict[str, Space]:
@@ -84,34 +102,31 @@ def spaces(template: Template, facts: Facts) -> dict[str, Space]:
     needs = template.front.needs
     if len(facts.traces) < needs.traces or len(facts.absent) < needs.absent:
         return {}
-    spec = template.front.options
-    shown = shapes(spec, facts) if spec else ()
-    orders = math.factorial(count_options(spec)) if spec else 1
-    axes = (len(shown) if spec else 1, orders)
     items: dict[str, list[Item]] = {}
-    for topic, name, status, view, traces in _subjects(template, facts):
-        item = Item(name, status, view, traces, _radices(template, facts, status, traces, axes))
+    for subject in _subjects(template, facts):
+        item = Item(subject, _radices(template, facts, subject))
         if item.count:
-            items.setdefault(topic, []).append(item)
-    return {topic: Space(tuple(found), shown) for topic, found in items.items()}
-
-
-Subject = tuple[str, str, str | None, dict[str, Any], tuple[TraceFacts, ...]]
+            items.setdefault(subject.topic, []).append(item)
+    return {topic: Space(tuple(found)) for topic, found in items.items()}
 
 
 def _subjects(template: Template, facts: Facts) -> Iterator[Subject]:
-    """What the template goes over and the chain can fill: topic, name, status, view, traces."""
-    if template.front.over == "chain":
-        if not facts.traces or any(_fills(template, trace) for trace in facts.traces):
-            yield "", "", None, {}, facts.traces
-    elif template.front.over == "trace":
+    """What the template goes over and the chain can fill."""
+    front = template.front
+    if front.over == "trace":
         for trace in facts.traces:
             if trace.attribute and _fills(template, trace):
-                yield trace.attribute, "trace", None, trace.view, (trace,)
-    else:
+                yield Subject(trace.attribute, (trace,))
+    elif front.over == "attribute":
         for key, attribute in facts.attributes.items():
             if all(_fills(template, trace) for trace in attribute.traces):
-                yield key, "attribute", attribute.status, attribute.view, attribute.traces
+                yield Subject(key, attribute.traces, attribute)
+    elif not front.needs.of_traces or any(_fills(template, trace) for trace in facts.traces):
+        if front.options is None:
+            yield Subject("", facts.traces)
+        else:
+            for options in option_sets(front.options, facts):
+                yield Subject(options.topic, facts.traces, options=options)
 
 
 def _fills(template: Template, trace: TraceFacts) -> bool:
@@ -124,13 +139,9 @@ def _fills(template: Template, trace: TraceFacts) -> bool:
     )
 
 
-def _radices(
-    template: Template,
-    facts: Facts,
-    status: str | None,
-    traces: tuple[TraceFacts, ...],
-    axes: tuple[int, int],
-) -> tuple[int, ...]:
-    advice = max((len(trace.advice) for trace in traces), default=1) if template.tells_advice else 1
-    label = facts.chain.label.value
-    return (max(1, advice), *axes, *map(len, template.phrase_lists(label, status)))
+def _radices(template: Template, facts: Facts, subject: Subject) -> tuple[int, ...]:
+    advice = max((len(trace.advice) for trace in subject.traces), default=1) if template.tells_advice else 1
+    options = template.front.options
+    orders = math.factorial(count_options(options)) if options else 1
+    phrases = template.phrase_lists(facts.chain.label.value, subject.status)
+    return (max(1, advice), orders, *map(len, phrases))

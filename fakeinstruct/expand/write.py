@@ -143,7 +143,7 @@ def _manifest(
     return PairManifest(
         seed=plan.seed,
         pairs=sum(sidecar.pairs for sidecar in sidecars),
-        chains=int((plan.quotas.sum(1) > 0).sum()),
+        chains=int((plan.per_chain > 0).sum()),
         rejected=rejected,
         image_root=Path(os.path.relpath(chains.image_root.resolve(), out.resolve())).as_posix(),
         chains_sha256=plan.chains_sha256,

@@ -108,7 +108,7 @@ def count_pairs(recipe: Recipe) -> tuple[int, bool]:
     from fakeinstruct.expert.rows import choose
 
     pairs = open_pairs(recipe.pairs, image_root=recipe.image_root)
-    if recipe.data.pairs_per_image is None:
+    if recipe.data.pairs_per_image is None and recipe.data.templates is None:
         return pairs.manifest.per_split.get(recipe.data.split, 0), True
     return sum(1 for _ in choose(pairs, recipe.data)), True
 

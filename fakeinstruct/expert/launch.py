@@ -28,13 +28,14 @@ VOCABULARY_TEXTS = 20_000
 """Conversations that the small expert's vocabulary is trained on; templated text repeats itself soon."""
 
 
-def train(recipe: Recipe, *, rejects: Rejects | None = None) -> Path:
+def train(recipe: Recipe, *, start: bool = True, rejects: Rejects | None = None) -> Path:
     """Train an expert and return its folder.
 
     A run that was interrupted goes on from its last complete checkpoint; a finished one returns at once.
 
     Args:
         recipe: With `pairs` and `out` given.
+        start: Start the processes; without it the run's folder is prepared for a launcher of your own.
         rejects: Collects pairs that cannot be learned.
 
     Raises:
@@ -66,7 +67,8 @@ def train(recipe: Recipe, *, rejects: Rejects | None = None) -> Path:
             return run.expert
     else:
         prepare(recipe, pairs, run, rejects, identity)
-    start_processes(recipe, run)
+    if start:
+        start_processes(recipe, run)
     return run.expert
 
 

@@ -22,13 +22,15 @@ Share = Annotated[float, Field(ge=0, le=1)]
 class Data(StrictModel):
     """Which pairs are learned.
 
-    `pairs_per_image` limits how many pairs of each task an image gives an epoch; a task that is not named gives none.
-    Without it every pair is learned. `max_tokens` is the longest conversation, image included: none is
-    ever cut, a longer one is left out and counted. `mirror` turns every other image left to right at random, for
-    verdicts alone: other answers name places.
+    `templates` names the templates whose pairs are learned, all by default. `pairs_per_image` limits how
+    many pairs of each task an image gives an epoch; a task that is not named gives none. Without it every pair is
+    learned. `max_tokens` is the longest conversation, image included: none is ever cut, a longer one is
+    left out and counted. `mirror` turns every other image left to right at random, for verdicts alone:
+    other answers name places.
     """
 
     split: Literal["train", "validation", "test"] = "train"
+    templates: tuple[str, ...] | None = Field(None, min_length=1)
     pairs_per_image: dict[Task, Positive] | None = None
     max_tokens: Positive = 2048
     mirror: bool = False

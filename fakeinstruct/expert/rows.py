@@ -61,6 +61,8 @@ def choose(pairs: PairSet, data: Data) -> Iterator[Pair]:
     taken: Counter[str] = Counter()
     chain = None
     for pair in pairs.read(data.split, list(limits) if limits else None):
+        if data.templates is not None and pair.template not in data.templates:
+            continue
         if pair.chain != chain:
             chain, taken = pair.chain, Counter()
         taken[pair.task] += 1
@@ -111,7 +113,7 @@ class RowWriter:
                 raise FakeInstructError(
                     f"no pair of the split '{self.data.split}' is left to learn ({seen:,} read)",
                     file=self.pairs.folder,
-                    hint="See data.split, data.pairs_per_image and data.max_tokens of the recipe.",
+                    hint="See data.split, data.templates, data.pairs_per_image and data.max_tokens of the recipe.",
                 )
         return self.tally
 

@@ -6,13 +6,12 @@ import platform
 from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fakeinstruct import __version__
 from fakeinstruct.base.errors import FakeInstructError, Rejects, UsageError
 from fakeinstruct.base.files import atomic_write, sha256_file, write_json
 from fakeinstruct.chains.store import ChainSet
-from fakeinstruct.expert.card import ExpertCard, load_card, save_card
 from fakeinstruct.forensics.answers import AnswerSet
 from fakeinstruct.measure.baselines import check_name, score_baseline
 from fakeinstruct.measure.choices import choice_figures
@@ -20,6 +19,9 @@ from fakeinstruct.measure.figure import UnavailableError
 from fakeinstruct.measure.figures import Fit, fit, slices, split_figures
 from fakeinstruct.measure.report import Material, render
 from fakeinstruct.measure.scores import Answers, Scores, read_answers
+
+if TYPE_CHECKING:
+    from fakeinstruct.expert.card import ExpertCard
 
 PACKAGES = ("numpy", "scipy", "scikit-learn", "matplotlib", "pyarrow", "torch")
 """Packages whose version can change a figure or a drawing."""
@@ -131,6 +133,11 @@ def calibrate(expert: str | Path, answers: Sequence[AnswerSet]) -> ExpertCard:
     Raises:
         FakeInstructError: If there is no readout, or the answers were read otherwise or cannot be fitted on.
     """
+    from fakeinstruct.expert.card import (  # loads Transformers, which `measure` has no use for
+        load_card,
+        save_card,
+    )
+
     card = load_card(expert)
     read = read_answers(answers)
     folder, meta = answers[0].folder, answers[0].meta

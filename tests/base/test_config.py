@@ -13,8 +13,8 @@ class Optimiser(StrictModel):
 class Recipe(StrictModel):
     name: str
     optimiser: Optimiser | None = None
-    parts: list[Optimiser] = []
-    by_name: dict[str, Optimiser] = {}
+    parts: tuple[Optimiser, ...] = ()
+    by_name: dict[str, Optimiser] = Field(default_factory=dict)
 
 
 def problem(value):
@@ -34,7 +34,9 @@ def problem(value):
 )
 def test_a_misspelt_key_names_itself_and_the_nearest(value, field):
     text = problem(value)
-    assert text.startswith(f"recipe.yaml, field {field}: there is no '{field.split('.')[-1]}' here. Did you mean '")
+    assert text.startswith(
+        f"recipe.yaml, field {field}: there is no '{field.split('.')[-1]}' here. Did you mean '"
+    )
 
 
 def test_wrong_values_are_shown_and_missing_ones_named():

@@ -1,16 +1,15 @@
 import pytest
 from packaging.requirements import Requirement
 
-from fakeinstruct.base import environment
-from fakeinstruct.base.environment import (
+from fakeinstruct.base.dependencies import (
     CORE,
     NEEDED_FOR,
-    Environment,
     Package,
-    advice,
     declared_requirements,
     import_problems,
+    inspect_packages,
 )
+from fakeinstruct.base.environment import Environment, advice
 
 
 def package(name, problem=None, version="1"):
@@ -60,10 +59,22 @@ def test_a_module_that_fails_or_ends_the_process_does_not_hide_the_next(tmp_path
     ("changes", "works", "says"),
     [
         ({}, True, "torchvision is not installed, which is fine"),
-        ({"torchvision": package("torchvision", "cannot be imported (x)")}, True, "pip uninstall torchvision"),
-        ({"packages": (package("torch", "is not installed", None),)}, True, "torch is not installed. It is needed"),
+        (
+            {"torchvision": package("torchvision", "cannot be imported (x)")},
+            True,
+            "pip uninstall torchvision",
+        ),
+        (
+            {"packages": (package("torch", "is not installed", None),)},
+            True,
+            "torch is not installed. It is needed",
+        ),
         ({"packages": (package("numpy", "cannot be imported (x)"),)}, False, "numpy cannot be imported (x)"),
-        ({"surfaces": {"templates": None, "training": "r", "eval": "e"}}, False, "folder templates was not found"),
+        (
+            {"surfaces": {"templates": None, "training": "r", "eval": "e"}},
+            False,
+            "folder templates was not found",
+        ),
         ({"ninja": None}, True, "No ninja was found, which is fine"),
         ({"ninja": None, "compiler": None}, True, "No compiler and ninja was found"),
         ({"accelerator": "cpu"}, True, "No GPU was found"),
@@ -76,7 +87,7 @@ def test_what_is_missing_is_said_and_only_the_core_decides(changes, works, says)
 
 
 def test_versions_are_compared_with_what_is_asked_for():
-    sound, old, absent = environment._packages(["numpy>=1", "pyyaml>=999", "no-such-distribution"])
+    sound, old, absent = inspect_packages(["numpy>=1", "pyyaml>=999", "no-such-distribution"])
     assert sound.problem is None
     assert old.problem == f"is installed as {old.version}, where >=999 is asked for"
     assert (absent.version, absent.problem) == (None, "is not installed")

@@ -14,7 +14,9 @@ from fakeinstruct.base.errors import (
 
 
 def test_message_names_file_record_field_and_what_to_do():
-    error = RecordError("is empty", file="a/chains.jsonl", record=7, field="traces.0.id", hint="Give it an id.")
+    error = RecordError(
+        "is empty", file="a/chains.jsonl", record=7, field="traces.0.id", hint="Give it an id."
+    )
     assert str(error) == "a/chains.jsonl, record 7, field traces.0.id: is empty. Give it an id."
 
 
@@ -34,7 +36,8 @@ def test_located_fills_in_only_what_is_not_known():
 
 
 @pytest.mark.parametrize(
-    ("bad", "seen", "ends"), [(20, 20, False), (21, 21, True), (21, 104, True), (21, 105, False), (0, 5, False)]
+    ("bad", "seen", "ends"),
+    [(20, 20, False), (21, 21, True), (21, 104, True), (21, 105, False), (0, 5, False)],
 )
 def test_rejects_end_a_run_only_in_bulk_and_beyond_the_share(bad, seen, ends):
     rejects = Rejects(share=0.2)

@@ -32,21 +32,29 @@ def test_a_file_takes_its_name_only_when_complete(tmp_path):
 
 
 def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path):
+    def write_half():
+        with atomic_write(target) as file:
+            file.write(b"half")
+            raise ZeroDivisionError
+
     target = tmp_path / "x"
     target.write_bytes(b"old")
-    with pytest.raises(ZeroDivisionError), atomic_write(target) as file:
-        file.write(b"half")
-        raise ZeroDivisionError
+    with pytest.raises(ZeroDivisionError):
+        write_half()
     assert target.read_bytes() == b"old"
     assert list(tmp_path.iterdir()) == [target]
 
 
 def test_a_failed_folder_leaves_the_old_folder_and_nothing_else(tmp_path):
+    def write_half():
+        with atomic_folder(target) as folder:
+            write_json(folder / "meta.json", {"half": True})
+            raise ZeroDivisionError
+
     target = tmp_path / "set"
     write_json(target / "meta.json", {})
-    with pytest.raises(ZeroDivisionError), atomic_folder(target) as folder:
-        write_json(folder / "meta.json", {"half": True})
-        raise ZeroDivisionError
+    with pytest.raises(ZeroDivisionError):
+        write_half()
     assert read_json(target / "meta.json") == {}
     assert list(tmp_path.iterdir()) == [target]
 
@@ -112,7 +120,10 @@ def test_a_write_that_the_system_cuts_short_leaves_nothing(tmp_path, kind):
 
 def test_a_folder_that_cannot_be_made_is_one_message(tmp_path):
     (tmp_path / "file").touch()
-    with pytest.raises(FakeInstructError, match="cannot be read or written"), atomic_write(tmp_path / "file/x"):
+    with (
+        pytest.raises(FakeInstructError, match="cannot be read or written"),
+        atomic_write(tmp_path / "file/x"),
+    ):
         pass
 
 

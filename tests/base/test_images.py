@@ -21,7 +21,12 @@ def png_header(width, height):
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
     header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"")) + chunk(b"IEND", b"")
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", header)
+        + chunk(b"IDAT", zlib.compress(b""))
+        + chunk(b"IEND", b"")
+    )
 
 
 def test_pixels_come_back(tmp_path):
@@ -68,7 +73,9 @@ def test_pixels_without_a_defined_white_are_refused(tmp_path):
 @pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGBA", "CMYK"])
 def test_every_usual_mode_becomes_rgb(tmp_path, mode):
     suffix = "jpg" if mode == "CMYK" else "png"
-    Image.fromarray(noise()).convert("RGBA" if mode == "LA" else "RGB").convert(mode).save(tmp_path / f"x.{suffix}")
+    Image.fromarray(noise()).convert("RGBA" if mode == "LA" else "RGB").convert(mode).save(
+        tmp_path / f"x.{suffix}"
+    )
     assert load_image(tmp_path / f"x.{suffix}").mode == "RGB"
 
 

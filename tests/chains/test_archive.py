@@ -44,7 +44,7 @@ def test_one_evil_entry_refuses_the_archive_and_nothing_is_left(tmp_path, entry,
 def test_a_bomb_is_refused_before_it_is_unpacked(tmp_path, monkeypatch):
     monkeypatch.setattr(archive_module, "FREE_BYTES", 1 << 20)
     path = pack(tmp_path / "x.zip", ("real/a.bmp", bytes(4 << 20)), compression=zipfile.ZIP_DEFLATED)
-    with pytest.raises(FakeInstructError, match="would unpack from .* to 4,194,304 bytes"):
+    with pytest.raises(FakeInstructError, match=r"would unpack from .* to 4,194,304 bytes"):
         unpack(path, tmp_path / "out")
     monkeypatch.setattr(archive_module, "MAX_BYTES", 10)
     with pytest.raises(FakeInstructError, match="would unpack"):
@@ -110,7 +110,9 @@ def test_only_images_are_unpacked(tmp_path):
         ("__MACOSX/real/a.png", b""),
     )
     assert unpack(path, tmp_path / "out") == 3
-    assert [file.relative_to(tmp_path / "out").as_posix() for file in (tmp_path / "out").rglob("*.*")] == ["real/a.PNG"]
+    assert [file.relative_to(tmp_path / "out").as_posix() for file in (tmp_path / "out").rglob("*.*")] == [
+        "real/a.PNG"
+    ]
 
 
 def test_a_file_that_is_no_archive_is_one_message(tmp_path):

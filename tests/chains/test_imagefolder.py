@@ -66,7 +66,9 @@ def test_known_folders_say_label_and_split(path, says):
     assert not rejects
 
 
-@pytest.mark.parametrize("folders", [("0", "1"), ("label0", "label1"), ("train/0", "train/1"), ("cats", "dogs")])
+@pytest.mark.parametrize(
+    "folders", [("0", "1"), ("label0", "label1"), ("train/0", "train/1"), ("cats", "dogs")]
+)
 def test_a_polarity_is_never_guessed(tmp_path, folders):
     src = put(tmp_path / "src", *(f"{folder}/a.png" for folder in folders))
     names = [f"'{folder.split('/')[-1]}' (1)" for folder in folders]
@@ -286,7 +288,9 @@ def test_bad_images_are_rejected_by_name_and_the_rest_is_imported(tmp_path):
     chains, rejects = take(src, tmp_path / "out")
     assert set(chains) == {"real/0.png", "real/1.png", "real/2.png", "fake/a.png"}
     problems = {error.record: error.problem for error in rejects.errors}
-    assert problems.pop(f"real/{'x' * 200}/{'y' * 200}/{'z' * 200}/a.png").startswith("string should have at most")
+    assert problems.pop(f"real/{'x' * 200}/{'y' * 200}/{'z' * 200}/a.png").startswith(
+        "string should have at most"
+    )
     for record, problem in {
         "fake/cut.png": "image is truncated or damaged",
         "fake/empty.jpg": "is not an image",
@@ -352,10 +356,16 @@ def test_an_empty_folder_is_an_error(tmp_path, paths, message):
     assert not (tmp_path / "out").exists()
 
 
+def test_one_class_folder_alone_is_the_wrong_folder(tmp_path):
+    src = put(tmp_path / "src", *(f"REAL/{number}.png" for number in range(3)))
+    with pytest.raises(UsageError, match=r"no image lies in a class folder\. Import the folder above"):
+        take(src / "REAL", tmp_path / "out")
+
+
 def test_a_folder_of_only_bad_images_is_an_error(tmp_path):
     (tmp_path / "src/real").mkdir(parents=True)
     (tmp_path / "src/real/a.png").touch()
-    with pytest.raises(FakeInstructError, match="no image could be taken; the first: .*a.png"):
+    with pytest.raises(FakeInstructError, match=r"no image could be taken; the first: .*a\.png"):
         take(tmp_path / "src", tmp_path / "out")
 
 
@@ -395,19 +405,23 @@ def data_folder():
 
 
 @pytest.mark.data
-def test_cifake_is_imported_whole(tmp_path):
+def test_cifake_is_imported(tmp_path):
     archive = data_folder() / "cifake-16k.zip"
     if not archive.is_file():
         pytest.skip("set FAKEINSTRUCT_DATA to the folder that holds cifake-16k.zip")
-    summary = import_chains("imagefolder", archive, tmp_path / "out", generator="sd14")
+    with zipfile.ZipFile(archive) as whole, zipfile.ZipFile(tmp_path / "cifake.zip", "w") as part:
+        names = sorted(name for name in whole.namelist() if name.endswith(".jpg"))
+        assert len(names) == 16_000
+        for name in names[::8]:
+            part.writestr(name, whole.read(name))
+    summary = import_chains("imagefolder", tmp_path / "cifake.zip", tmp_path / "out", generator="sd14")
     chains = list(open_chains(tmp_path / "out").read())
-    assert summary.chains == len(chains) == 16_000
+    assert summary.chains == len(chains) == 2_000
     per_split = Counter((chain.split, chain.label) for chain in chains)
-    assert per_split[Split.TEST, Label.FAKE] == per_split[Split.TEST, Label.REAL] == 2_000
     for label in Label:
-        assert per_split[Split.TRAIN, label] + per_split[Split.VALIDATION, label] == 6_000
-        assert per_split[Split.VALIDATION, label] == pytest.approx(600, abs=100)
-    splits_of_group = {(chain.group, chain.split) for chain in chains}
-    assert len(splits_of_group) == len({chain.group for chain in chains})
+        assert per_split[Split.TEST, label] == 250
+        assert per_split[Split.TRAIN, label] + per_split[Split.VALIDATION, label] == 750
+        assert per_split[Split.VALIDATION, label] == pytest.approx(75, abs=33)  # four standard deviations
+    assert len({(chain.group, chain.split) for chain in chains}) == len({chain.group for chain in chains})
     assert {(chain.image.width, chain.image.height) for chain in chains} == {(32, 32)}
     assert {chain.generator for chain in chains} == {"sd14", None}

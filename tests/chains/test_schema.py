@@ -62,7 +62,14 @@ def test_a_sound_chain_is_read_and_comes_back_the_same():
 
 def test_a_chain_without_judgement_says_nothing():
     chain = Chain.model_validate(
-        {"id": "a", "image": {"path": "a"}, "label": "real", "dataset": "d", "group": "a", "origin": {"by": "dataset"}}
+        {
+            "id": "a",
+            "image": {"path": "a"},
+            "label": "real",
+            "dataset": "d",
+            "group": "a",
+            "origin": {"by": "dataset"},
+        }
     )
     assert (chain.manipulation, chain.generator, chain.split, chain.traces, chain.assessed) == (
         None,
@@ -106,7 +113,12 @@ def test_a_chain_without_judgement_says_nothing():
         ("traces.0.regions.0.box", [math.nan, 0, 1, 1], "traces.0.regions.0.box", "fractions of the image"),
         ("traces.0.regions.0.box", [0.5, 0.2, 0.1, 0.6], "traces.0.regions.0.box", "x0 < x1"),
         ("traces.0.regions.0.box", [0.1, 0.2, 0.5], "traces.0.regions.0.box.3", "field required"),
-        ("traces.0.regions.0.polygon", [[0, 0], [1, 1]], "traces.0.regions.0.polygon", "three or more points"),
+        (
+            "traces.0.regions.0.polygon",
+            [[0, 0], [1, 1]],
+            "traces.0.regions.0.polygon",
+            "three or more points",
+        ),
         ("traces.0.regions.0.polygon", [[0, 0], [1, 1], [2, 0]], "traces.0.regions.0.polygon", "0 to 1"),
         ("traces.0.span.end", 20, "", "the span of trace 't1' lies outside"),
         ("traces.0.span.text", 1, "", "the span of trace 't1' lies outside"),

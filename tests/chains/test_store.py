@@ -119,7 +119,9 @@ def test_a_bad_start_does_not_end_a_large_run_but_a_bad_share_does(tmp_path):
 
 
 def test_a_set_without_a_sound_chain_says_why(tmp_path):
-    with pytest.raises(FakeInstructError, match=r"no sound chain \(1 records read; the first: .*record 1, field label"):
+    with pytest.raises(
+        FakeInstructError, match=r"no sound chain \(1 records read; the first: .*record 1, field label"
+    ):
         list(write(tmp_path, [row("a", label=1)]).read(Rejects()))
     with pytest.raises(FakeInstructError, match=r"no sound chain \(0 records read\)"):
         list(write(tmp_path, [""]).read(Rejects()))

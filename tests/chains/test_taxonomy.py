@@ -85,7 +85,9 @@ def entry(**changes):
 
 def test_an_alias_of_two_attributes_is_refused():
     with pytest.raises(ValueError, match="'The Edge' names both a and b"):
-        Taxonomy(version=1, attributes={"a": entry(name="the edge"), "b": entry(name="m", aliases=["The Edge"])})
+        Taxonomy(
+            version=1, attributes={"a": entry(name="the edge"), "b": entry(name="m", aliases=["The Edge"])}
+        )
 
 
 def test_a_user_s_own_taxonomy_replaces_ours(tmp_path):
@@ -93,7 +95,9 @@ def test_a_user_s_own_taxonomy_replaces_ours(tmp_path):
     path.write_text(json.dumps({"version": 1, "attributes": {"glow": entry()}}))
     own = load_taxonomy(path)
     own.check("glow", field="f")
-    with pytest.raises(RecordError, match=r"field f: the taxonomy has no attribute 'texture'\. Known: glow\."):
+    with pytest.raises(
+        RecordError, match=r"field f: the taxonomy has no attribute 'texture'\. Known: glow\."
+    ):
         own.check("texture", field="f")
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fakeinstruct.base.errors import ExitStatus, FakeInstructError
+from fakeinstruct.base.errors import ExitStatus, FakeInstructError, UsageError
 from fakeinstruct.base.files import sha256_file
 from fakeinstruct.chains.counts import Kind
 from fakeinstruct.chains.store import open_chains
@@ -62,7 +62,9 @@ def test_a_sound_set_has_no_findings(tmp_path):
 
 
 def test_every_fault_of_an_image_is_a_finding_of_its_own(tmp_path):
-    rows = [row(tmp_path, name, seed) for seed, name in enumerate(["sound", "gone", "cut", "size", "hash", "out"])]
+    rows = [
+        row(tmp_path, name, seed) for seed, name in enumerate(["sound", "gone", "cut", "size", "hash", "out"])
+    ]
     (tmp_path / "gone.png").unlink()
     (tmp_path / "cut.png").write_bytes((tmp_path / "cut.png").read_bytes()[:70])
     rows[3]["image"]["width"] = 6
@@ -95,7 +97,7 @@ def test_what_records_say_of_each_other_is_compared(tmp_path):
         row(tmp_path, "f", 5, group="g1", split="validation"),
         row(tmp_path, "h", 6),
         row(tmp_path, "i", 6, split="test", group="other"),
-        row(tmp_path, "h", 7),
+        row(tmp_path, "z", 7, id="h"),
     ]
     assert found(report(tmp_path, rows)) == {
         ("a", "twin"): "its twin does not exist ('nobody')",
@@ -123,6 +125,16 @@ def test_bad_records_are_findings_even_when_all_are(tmp_path):
 def test_a_set_without_records_is_an_error(tmp_path):
     with pytest.raises(FakeInstructError, match="no sound chain"):
         report(tmp_path, [])
+
+
+def test_an_image_root_that_is_not_there_is_one_message(tmp_path):
+    rows = [row(tmp_path, "a", 1)]
+    (tmp_path / "chains.jsonl").write_text(json.dumps(rows[0]))
+    (tmp_path / "meta.json").write_text('{"name": "x"}')
+    chains = open_chains(tmp_path, image_root=tmp_path / "none")
+    with pytest.raises(UsageError, match=r"none: the image root is not a folder.*--image-root"):
+        validate_chains(chains)
+    assert found(validate_chains(chains, with_images=False)) == {}
 
 
 def test_remarks_name_what_may_be_a_mistake(tmp_path):

@@ -64,7 +64,7 @@ def test_bad_records_are_listed_and_the_status_says_so(photos, tmp_path):
     (photos / "REAL/0.png").unlink()
     done = run("validate", out, "--out", tmp_path / "findings")
     assert done.returncode == 3
-    expected = f"{out / 'chains.jsonl'}, record REAL/0.png, field image.path: image file is missing"
+    expected = f"{photos / 'REAL/0.png'}, record REAL/0.png, field image.path: image file is missing"
     assert expected in done.stdout
     assert json.loads((tmp_path / "findings/rejects.jsonl").read_text())["record"] == "REAL/0.png"
     assert run("validate", out, "--without-images").returncode == 0
@@ -79,7 +79,9 @@ def test_a_zip_file_of_unknown_folders_is_wrong_usage_and_leaves_nothing(photos,
     assert done.stderr.startswith("error: x.zip: images lie in folders that do not say whether they are real")
     assert "'0' (4), '1' (4)" in done.stderr
     assert sorted(path.name for path in tmp_path.iterdir()) == ["photos", "x.zip"]
-    done = run("import", "imagefolder", "x.zip", "--out", "chains", "--real", "1", "--fake", "0", cwd=tmp_path)
+    done = run(
+        "import", "imagefolder", "x.zip", "--out", "chains", "--real", "1", "--fake", "0", cwd=tmp_path
+    )
     assert done.returncode == 0
     assert (tmp_path / "chains/images/1/0.png").is_file()
 
@@ -117,7 +119,14 @@ def test_wrong_usage_is_one_message_and_the_documented_status(tmp_path, argument
 
 def test_a_hostile_chain_set_is_a_list_of_findings(photos, tmp_path):
     origin = {"by": "dataset"}
-    sound = {"id": "a", "image": {"path": "REAL/0.png"}, "label": "real", "dataset": "d", "group": "a", "origin": origin}
+    sound = {
+        "id": "a",
+        "image": {"path": "REAL/0.png"},
+        "label": "real",
+        "dataset": "d",
+        "group": "a",
+        "origin": origin,
+    }
     trace = {"id": "t", "attribute": "glow", "points_to": "fake", "observation": "x"}
     box = {"id": "t", "points_to": "fake", "observation": "x", "regions": [{"box": [0, 0, 2, 1]}]}
     rows = [
@@ -192,11 +201,13 @@ def test_doctor_speaks_of_a_broken_torch_without_breaking(tmp_path):
     assert broken["torch"] == "cannot be imported (OSError: libtorch_cpu.so: undefined symbol)"
     assert report["accelerator"] is None
     assert report["works"]
-    assert any(line.startswith("torch cannot be imported") and "train, score" in line for line in report["advice"])
+    assert any(
+        line.startswith("torch cannot be imported") and "train, score" in line for line in report["advice"]
+    )
 
 
 def test_doctor_says_when_the_core_is_broken(tmp_path):
-    (tmp_path / "yaml.py").write_text("__version__ = '0'")
+    (tmp_path / "torch.py").write_text("raise ImportError('left out, so that this is quick')")
     (tmp_path / "jinja2.py").write_text("raise ImportError('broken')")
     done = run("doctor", cwd=tmp_path, PYTHONPATH=f"{tmp_path}:{ROOT}", OMP_NUM_THREADS="1")
     assert done.returncode == 1

@@ -29,7 +29,12 @@ def test_facts_of_a_fake(taxonomy):
         chain(
             Label.FAKE,
             (
-                trace("a", "texture", Label.FAKE, regions=(Region(box=(0, 0, 0.2, 0.2)), Region(box=(0.4, 0.4, 0.6, 0.6)))),
+                trace(
+                    "a",
+                    "texture",
+                    Label.FAKE,
+                    regions=(Region(box=(0, 0, 0.2, 0.2)), Region(box=(0.4, 0.4, 0.6, 0.6))),
+                ),
                 trace("b", "texture", Label.FAKE, inference="it repeats", advice="mend it"),
                 trace("c", "theme", Label.REAL),
             ),
@@ -66,23 +71,30 @@ def test_unmentioned_is_not_absent(taxonomy):
         (Label.REAL, (("edge", Label.FAKE),), {}),
     ],
 )
-def test_an_attribute_on_which_the_annotation_contradicts_itself_is_not_asked_about(taxonomy, label, traces, assessed):
+def test_an_attribute_on_which_the_annotation_contradicts_itself_is_not_asked_about(
+    taxonomy, label, traces, assessed
+):
     made = tuple(trace(str(number), *parts) for number, parts in enumerate(traces))
     facts = gather(chain(label, made, assessed), taxonomy)
     assert facts.attributes == {}
     assert facts.flawed == facts.absent == ()
 
 
-@pytest.mark.parametrize("token", ["<image>", "<|image_pad|>", "</s>", "<IMG src='x'>", "[INST]", "<|im_end|>"])
+@pytest.mark.parametrize(
+    "token", ["<image>", "<|image_pad|>", "</s>", "<IMG src='x'>", "[INST]", "<|im_end|>"]
+)
 def test_placeholders_are_refused(taxonomy, token):
     made = (Trace(id="a", points_to=Label.FAKE, observation=f"the sky {token} is flat"),)
     with pytest.raises(RecordError, match="placeholder or control token") as caught:
         gather(chain(Label.FAKE, made), taxonomy)
     assert (caught.value.record, caught.value.field) == ("c", "traces.0.observation")
-    with pytest.raises(RecordError, match="field texts.0.text"):
+    with pytest.raises(RecordError, match=r"field texts\.0\.text"):
         gather(chain(Label.FAKE, texts=(Text(role="explanation", text=token),)), taxonomy)
 
 
 def test_ordinary_angles_are_not_placeholders(taxonomy):
     made = (Trace(id="a", points_to=Label.FAKE, observation="the sign reads a < b > c, [sic]"),)
-    assert gather(chain(Label.FAKE, made), taxonomy).traces[0].view["observation"] == "The sign reads a < b > c, [sic]."
+    assert (
+        gather(chain(Label.FAKE, made), taxonomy).traces[0].view["observation"]
+        == "The sign reads a < b > c, [sic]."
+    )

@@ -5,7 +5,7 @@ import pytest
 from conftest import make_chain, make_set, mixed
 
 from fakeinstruct.base.errors import FakeInstructError, RecordError, Rejects
-from fakeinstruct.chains.schema import Label, Split
+from fakeinstruct.chains.schema import Assessment, Label, Split
 from fakeinstruct.expand.context import gather
 from fakeinstruct.expand.plan import SHARD_PAIRS, make_plan
 from fakeinstruct.expand.render import render_chain
@@ -17,12 +17,17 @@ def plan_of(chains, templates, **settings):
 
 def test_every_stratum_of_every_split_is_balanced(chain_set, templates):
     plan = plan_of(chain_set, templates)
-    for split in range(len(Split)):
-        members = plan.supply.split == split
-        fake = plan.quotas[members & plan.supply.fake].sum(0)
-        real = plan.quotas[members & ~plan.supply.fake].sum(0)
-        assert np.array_equal(fake, real)
-    assert (plan.quotas <= plan.supply.available).all()
+    totals = Counter()
+    for number, chain in enumerate(chain_set.read()):
+        for stratum, quota in plan.quotas_of(number).items():
+            totals[chain.split, stratum, chain.label] += quota
+    assert {split for split, _, _ in totals} == {Split.TRAIN, Split.TEST}
+    assert all(
+        count == totals[split, stratum, other]
+        for (split, stratum, _), count in totals.items()
+        for other in Label
+    )
+    assert (plan.quotas <= plan.supply.held).all()
 
 
 def test_the_budget_is_kept_and_nearly_spent(chain_set, templates):
@@ -33,14 +38,17 @@ def test_the_budget_is_kept_and_nearly_spent(chain_set, templates):
 
 
 def test_weights_set_the_mixture(chain_set, templates):
-    rows = {row.template: row.quota[0] for row in plan_of(chain_set, templates, pairs=4000).rows(templates.templates)}
+    rows = {
+        row.template: row.quota[0]
+        for row in plan_of(chain_set, templates, pairs=4000).rows(templates.templates)
+    }
     weights = {template.id: template.front.weight for template in templates.templates}
     for template, count in rows.items():
         assert count == pytest.approx(2000 * weights[template] / sum(weights.values()), abs=2)
 
 
 def test_chains_share_evenly(chain_set, templates):
-    per_chain = plan_of(chain_set, templates).quotas.sum(1)
+    per_chain = plan_of(chain_set, templates).per_chain
     assert per_chain.min() > 35
     assert per_chain.max() < 85
 
@@ -51,7 +59,7 @@ def test_shards_are_consecutive_and_of_bounded_size(chain_set, templates, monkey
     assert plan.shards[0][0] == 0
     assert plan.shards[-1][1] == 200
     assert all(one[1] == other[0] for one, other in zip(plan.shards, plan.shards[1:], strict=False))
-    sizes = [int(plan.quotas[start:end].sum()) for start, end in plan.shards]
+    sizes = [int(plan.per_chain[start:end].sum()) for start, end in plan.shards]
     assert all(900 <= size <= 1100 for size in sizes[:-1])
     assert SHARD_PAIRS == 16_384
 
@@ -69,7 +77,7 @@ def test_the_fingerprint_follows_what_changes_the_bytes(chain_set, templates, tm
 
 def test_one_label_alone_is_refused(tmp_path, templates):
     fakes = [make_chain(f"f{number}", Label.FAKE) for number in range(3)]
-    with pytest.raises(FakeInstructError, match="fake images only.*Add chains of real images"):
+    with pytest.raises(FakeInstructError, match=r"fake images only.*Add chains of real images"):
         plan_of(make_set(tmp_path, fakes), templates)
 
 
@@ -82,7 +90,7 @@ def test_reals_without_traces_leave_the_tasks_that_need_them_empty(tmp_path, tem
 
 
 def test_bad_chains_are_listed_and_planned_for_nothing(tmp_path, templates):
-    chains = mixed(12)
+    chains = [chain.model_copy(update={"split": None}) for chain in mixed(12)]
     bad = chains[3].traces[0].model_copy(update={"observation": "an <image> here"})
     chains[3] = chains[3].model_copy(update={"traces": (bad,)})
     chain_set = make_set(tmp_path, chains)
@@ -93,61 +101,59 @@ def test_bad_chains_are_listed_and_planned_for_nothing(tmp_path, templates):
         (chains[3].id, "traces.0.observation"),
         (chains[4].id, "image.path"),
     ]
-    assert not plan.quotas[3:5].any()
-    assert plan.quotas[5:].any()
+    assert not plan.per_chain[3:5].any()
+    assert plan.per_chain[5:].all()
 
 
 def skewed(count):
     """Fakes whose traces are of other attributes than the reals', as published annotation has it."""
     chains = []
     for number in range(count):
-        chain = make_chain(f"s{number:03d}", list(Label)[number % 2], traces=3, judged=9, seed=4)
-        keys = [*(trace.attribute for trace in chain.traces), *chain.assessed]
-        first = ("edge", "texture", "shape") if chain.label is Label.FAKE else ("clarity", "overall_tone", "texture")
-        keys = [*first, *sorted(set(keys) - set(first))][:12]
-        traces = tuple(
-            trace.model_copy(update={"attribute": key}) for trace, key in zip(chain.traces, keys[:3], strict=True)
+        label = list(Label)[number % 2]
+        chain = make_chain(f"s{number:03d}", label, traces=3, judged=9, seed=4)
+        first = (
+            ["edge", "texture", "shape"] if label is Label.FAKE else ["clarity", "overall_tone", "texture"]
         )
-        assessed = dict.fromkeys(keys[3:], "absent")
-        chains.append(chain.model_copy(update={"traces": traces, "assessed": assessed, "split": None}))
-    return [type(chain).model_validate(chain.model_dump()) for chain in chains]
+        rest = sorted({trace.attribute for trace in chain.traces} | set(chain.assessed) - set(first))
+        traces = [t.model_copy(update={"attribute": key}) for t, key in zip(chain.traces, first, strict=True)]
+        assessed = {key: Assessment.ABSENT for key in rest if key not in first}
+        split = Split.TRAIN if number % 4 < 2 else Split.TEST
+        update = {"traces": tuple(traces), "assessed": assessed, "split": split}
+        chains.append(chain.model_copy(update=update))
+    return chains
 
 
-def auc_of(texts, labels, groups):
-    """Cross-validated AUC of a bag of words and pairs of words, no image of a test fold seen before."""
+def auc_of(rows, role):
+    """AUC on the test split of words and pairs of words, learnt on the training split."""
     from sklearn.feature_extraction.text import TfidfVectorizer
     from sklearn.linear_model import LogisticRegression
     from sklearn.metrics import roc_auc_score
-    from sklearn.model_selection import GroupKFold, cross_val_predict
     from sklearn.pipeline import make_pipeline
 
+    texts, labels = defaultdict(list), defaultdict(list)
+    for row in rows:
+        said = [message["content"][-1]["text"] for message in row["messages"] if message["role"] == role]
+        texts[row["split"]].append(" ".join(said))
+        labels[row["split"]].append(row["label"] == "fake")
     model = make_pipeline(TfidfVectorizer(ngram_range=(1, 2)), LogisticRegression())
-    scores = cross_val_predict(model, texts, labels, groups=groups, cv=GroupKFold(4), method="decision_function")
-    return roc_auc_score(labels, scores)
+    model.fit(texts["train"], labels["train"])
+    return roc_auc_score(labels["test"], model.decision_function(texts["test"]))
 
 
 def test_the_questions_do_not_give_the_label_away(tmp_path, templates):
     """A classifier that sees the questions alone stays near chance on every template, even on skewed annotation."""
-    chain_set = make_set(tmp_path, skewed(200))
-    plan = plan_of(chain_set, templates)
+    chain_set = make_set(tmp_path, skewed(300))
+    plan = plan_of(chain_set, templates, seed=1)
     rows = defaultdict(list)
     for number, chain in enumerate(chain_set.read()):
         facts = gather(chain, chain_set.taxonomy)
         for row in render_chain(templates.templates, facts, plan.quotas_of(number), 0):
             assert not isinstance(row, RecordError)
             rows[row["template"]].append(row)
+    assert set(rows) == {template.id for template in templates.templates}
     for template, found in rows.items():
-        labels = np.array([row["label"] == "fake" for row in found])
-        assert abs(labels.mean() - 0.5) < 0.02, template
-        groups = [row["chain"] for row in found]
-        said = {
-            role: [
-                " ".join(m["content"][-1]["text"] for m in row["messages"] if m["role"] == role) for row in found
-            ]
-            for role in ("user", "assistant")
-        }
-        asked = auc_of(said["user"], labels, groups)
-        print("AUC", template, round(asked, 3), len(found))
-        if template == "reasoning/explain":  # the same classifier does find what is there to be found
-            assert auc_of(said["assistant"], labels, groups) > 0.95
-    assert Counter(len(found) > 0 for found in rows.values()) == {True: len(templates.templates)}
+        assert np.mean([row["label"] == "fake" for row in found]) == pytest.approx(0.5, abs=0.01), template
+        assert auc_of(found, "user") == pytest.approx(0.5, abs=0.1), template
+    assert auc_of([row for found in rows.values() for row in found], "user") == pytest.approx(0.5, abs=0.03)
+    # the same classifier does find what is there to be found
+    assert auc_of(rows["reasoning/explain"], "assistant") > 0.99

@@ -33,7 +33,9 @@ def answers(pair: Pair) -> str:
 
 
 def keys_in(text, taxonomy):
-    return {key for key, attribute in taxonomy.attributes.items() if re.search(rf"\b{attribute.name}\b", text)}
+    return {
+        key for key, attribute in taxonomy.attributes.items() if re.search(rf"\b{attribute.name}\b", text)
+    }
 
 
 def test_every_template_is_rendered_for_both_labels(rendered, templates):
@@ -53,13 +55,17 @@ def test_the_image_comes_first_and_once(rendered):
     for _, pair in rendered:
         kinds = [block.type for message in pair.messages for block in message.content]
         assert kinds == ["image"] + ["text"] * len(pair.messages)
-        assert [message.role for message in pair.messages] == ["user", "assistant"] * (len(pair.messages) // 2)
+        assert [message.role for message in pair.messages] == ["user", "assistant"] * (
+            len(pair.messages) // 2
+        )
 
 
 def test_no_text_has_holes_or_loose_ends(rendered):
     for _, pair in rendered:
         for message in pair.messages:
-            assert not re.search(r"None|\{\{|\}\}|\{%|%\}|  |\.\.|\s[.,;:]|\( ?\)|\n\n", message.text()), message.text()
+            assert not re.search(r"None|\{\{|\}\}|\{%|%\}|  |\.\.|\s[.,;:]|\( ?\)|\n\n", message.text()), (
+                message.text()
+            )
 
 
 def test_verdicts_agree_with_the_chain(rendered):
@@ -168,7 +174,9 @@ def test_attributes_and_boxes_are_the_chains_own(rendered):
 def test_nothing_wrong_is_said_of_attributes_judged_absent_only(rendered, taxonomy):
     said = 0
     for chain, pair in rendered:
-        match = re.search(r"I see nothing wrong|I see no sign|gives? (?:this picture|nothing) away|no flaw", answers(pair))
+        match = re.search(
+            r"I see nothing wrong|I see no sign|gives? (?:this picture|nothing) away|no flaw", answers(pair)
+        )
         if pair.task == "evidence" and match:
             (key,) = keys_in(pair.messages[0].text(), taxonomy) & keys_in(answers(pair), taxonomy)
             assert chain.assessed[key] is Assessment.ABSENT
@@ -184,7 +192,9 @@ def test_advice_says_where_it_comes_from(rendered, taxonomy):
             assert pair.advice_origin is None
             continue
         banked = [t.attribute for t in chain.traces if chain.label is Label.FAKE and not t.advice]
-        from_bank = [key for key in banked if any(text in answers(pair) for text in taxonomy.attributes[key].advice)]
+        from_bank = [
+            key for key in banked if any(text in answers(pair) for text in taxonomy.attributes[key].advice)
+        ]
         own = [t for t in chain.traces if t.advice and t.advice in answers(pair)]
         assert pair.advice_origin == ("bank" if from_bank else "chain" if own else None)
         origins.add(pair.advice_origin)

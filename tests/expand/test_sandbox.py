@@ -35,7 +35,10 @@ HOSTILE = {
     "recursion": ("{% for t in traces recursive %}{{ t.observation }}{% endfor %}", "one of the lists"),
     "syntax": ("{% if %}", "mine.jinja:5: "),
     "unknown name": ("\n\n{{ verdct }}", r"mine.jinja:7: there is no name 'verdct'"),
-    "unknown field": ("{% for t in traces %}\n{{ t.obsrvation }}{% endfor %}", "mine.jinja:6: .*Did you mean 'observation'"),
+    "unknown field": (
+        "{% for t in traces %}\n{{ t.obsrvation }}{% endfor %}",
+        "mine.jinja:6: .*Did you mean 'observation'",
+    ),
     "hole": ("{% for t in traces %}{{ t.inference }}{% endfor %}.", "a value that the chain lacks"),
     "list printed": ("{{ traces }}", "would print a list"),
     "empty": ("{% if label == 'maybe' %}x{% endif %}", "block assistant is empty"),
@@ -77,23 +80,39 @@ def test_a_question_may_not_give_the_answer_away(tmp_path, case):
 def test_a_question_may_not_use_phrases_by_label_even_through_a_phrase(tmp_path):
     head = "---\ntask: verdict\nvariants:\n  ask: ['Is it? {{ label }}']\n---\n"
     with pytest.raises(UsageError, match="'label' in a question"):
-        load_templates(write(tmp_path, answer("{{ label }}"), head, "{% block user %}{{ ask }}{% endblock %}"))
+        load_templates(
+            write(tmp_path, answer("{{ label }}"), head, "{% block user %}{{ ask }}{% endblock %}")
+        )
     head = "---\ntask: verdict\nvariants:\n  ask: {fake: [Why], real: [How]}\n---\n"
     with pytest.raises(UsageError, match="'ask' in a question"):
-        load_templates(write(tmp_path, answer("{{ label }}"), head, "{% block user %}{{ ask }}{% endblock %}"))
+        load_templates(
+            write(tmp_path, answer("{{ label }}"), head, "{% block user %}{{ ask }}{% endblock %}")
+        )
 
 
 FRONT = {
-    "misspelt key": ("task: verdict\nwieght: 2\n", r"field wieght: there is no 'wieght' here. Did you mean 'weight'"),
+    "misspelt key": (
+        "task: verdict\nwieght: 2\n",
+        r"field wieght: there is no 'wieght' here. Did you mean 'weight'",
+    ),
     "misspelt need": ("task: verdict\nneeds: {trace: 1}\n", "Did you mean 'traces'"),
-    "misspelt option": ("task: choice\noptions: {kind: verdict, texts: {fake: f, real: r}, cuont: 4}\n", "Did you mean 'count'"),
+    "misspelt option": (
+        "task: choice\noptions: {kind: verdict, texts: {fake: f, real: r}, cuont: 4}\n",
+        "Did you mean 'count'",
+    ),
     "no task": ("weight: 2\n", "field task: field required"),
-    "unknown bank": ("task: verdict\nvariants: {ask: verdict_asks}\n", "phrases.yaml has no list 'verdict_asks'"),
+    "unknown bank": (
+        "task: verdict\nvariants: {ask: verdict_asks}\n",
+        "phrases.yaml has no list 'verdict_asks'",
+    ),
     "phrase twice": ("task: verdict\nvariants: {ask: [a, a]}\n", "the phrase 'a' twice"),
     "unused": ("task: verdict\nvariants: {spare: [a, b]}\n", "variants.spare is used in no block"),
     "cases": ("task: verdict\nvariants: {ask: {fake: [a]}}\n", "need the cases fake and real"),
     "not YAML": ("task: [\n", "not YAML"),
-    "missing texts": ("task: choice\noptions: {kind: verdict, texts: {fake: f}}\n", "take the texts fake, real"),
+    "missing texts": (
+        "task: choice\noptions: {kind: verdict, texts: {fake: f}}\n",
+        "take the texts fake, real",
+    ),
     "status": (
         "task: verdict\nvariants: {ask: {flawed: [a], sound: [b], absent: [c]}}\n",
         "variants.ask: phrases by status need 'over: attribute'",
@@ -138,4 +157,7 @@ def test_lint_lists_every_finding_and_keeps_the_sound(tmp_path):
     (tmp_path / "fine.jinja").write_text(HEAD + USER + answer("{{ label }}"))
     sound, findings = lint(tmp_path)
     assert [template.id for template in sound] == ["fine"]
-    assert [finding.problem for finding in findings] == ["there is no name 'labl'", "there is no name 'natur'"]
+    assert [finding.problem for finding in findings] == [
+        "there is no name 'labl'",
+        "there is no name 'natur'",
+    ]

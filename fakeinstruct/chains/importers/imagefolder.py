@@ -91,7 +91,7 @@ def _read(root: Path, places: dict[str, Place], rejects: Rejects, source: Path) 
             full = resolve_under(root, path)
             image = load_image(full)
             read = ImageFile(path, place, image.width, image.height, sha256_file(full))
-            _chain(read, None, "check", None, None)
+            _chain(read, None, "check", None, None)  # a path too long for an id is a reject, not the end
         except RecordError as error:
             rejects.add(
                 RecordError(error.problem, file=source, record=path, field=error.field, hint=error.hint)

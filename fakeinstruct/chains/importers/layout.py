@@ -68,7 +68,7 @@ def read_layout(
         file: The root, to be named in errors.
 
     Raises:
-        UsageError: If images lie in folders of which nobody said what they hold.
+        UsageError: If images lie in folders of which nobody said what they hold, or in none.
     """
     places: dict[str, Place] = {}
     unplaced: list[tuple[str, str]] = []
@@ -87,6 +87,12 @@ def read_layout(
             )
     if unknown := Counter(folder for _, folder in unplaced if folder):
         _refuse(unknown, names, file)
+    if unplaced and not places:
+        raise UsageError(
+            "no image lies in a class folder",
+            file=file,
+            hint="Import the folder above, which holds both classes.",
+        )
     for image, _ in unplaced:
         rejects.add(RecordError("lies in no class folder", file=file, record=image))
     return _all_in_splits(places, rejects, file)

@@ -54,6 +54,7 @@ def scan(root: Path, rejects: Rejects, *, source: Path) -> Scan:
 
     for folder, folders, files in os.walk(root, onerror=unreadable):
         here = Path(folder)
+        folders.sort()  # walked and rejected in this order
         for name in folders:
             if (here / name).is_symlink():
                 reject(
@@ -62,7 +63,7 @@ def scan(root: Path, rejects: Rejects, *, source: Path) -> Scan:
                     "Import the folder that it leads to, or copy it here.",
                 )
         folders[:] = [name for name in folders if not name.startswith(".") and name != RESOURCE_FORK]
-        for name in files:
+        for name in sorted(files):
             relative = (here / name).relative_to(root).as_posix()
             if not is_image(relative):
                 ignored += 1

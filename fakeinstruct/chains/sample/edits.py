@@ -149,9 +149,7 @@ def _spot(rng: np.random.Generator, radii: tuple[int, int]) -> tuple[int, int, i
     return int(rng.integers(down, SIDE - down)), int(rng.integers(across, SIDE - across)), down, across
 
 
-def _busy_spot(
-    rng: np.random.Generator, crop: Pixels, radii: tuple[int, int]
-) -> tuple[int, int, int, int]:
+def _busy_spot(rng: np.random.Generator, crop: Pixels, radii: tuple[int, int]) -> tuple[int, int, int, int]:
     """Of several spots the one with the most detail."""
     luma = luminance(crop)
     spots = [_spot(rng, radii) for _ in range(SPOTS)]

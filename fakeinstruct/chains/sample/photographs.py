@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -129,6 +130,7 @@ PHOTOGRAPHS = (
 """The photographs. Shares give training 64 % of the images, validation 12 % and test 24 %."""
 
 
+@lru_cache(maxsize=1)  # crops are made photograph by photograph
 def load(photograph: Photograph) -> Image.Image:
     """Read a photograph out of the installed package; nothing is downloaded.
 

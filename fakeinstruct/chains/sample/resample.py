@@ -31,8 +31,10 @@ THRESHOLD = np.array([3.0, 6.0, 6.0])
 _HAAR = np.array([[1, 1], [1, -1]]) / 2
 _FILTERS = np.stack([np.outer(_HAAR[down], _HAAR[across]) for down in (0, 1) for across in (0, 1)], axis=-1)
 
-_TO_YCC = np.array([[0.299, 0.587, 0.114], [-0.169, -0.331, 0.5], [0.5, -0.419, -0.081]])
-_TO_RGB = np.linalg.inv(_TO_YCC)
+TO_YCC = np.array([[0.299, 0.587, 0.114], [-0.169, -0.331, 0.5], [0.5, -0.419, -0.081]])
+"""RGB to luminance and two colour differences, ITU-R BT.601."""
+
+_TO_RGB = np.linalg.inv(TO_YCC)
 
 # Weights. Each is the exact synthesis of the encoder's filters but for the error that makes the lattice. They
 # are tuned so that the lattice shows on a close look and survives `process`; smooth bands keep the mean level.
@@ -60,7 +62,7 @@ def resample(pixels: Pixels, decoder: str) -> Pixels:
         decoder: A key of `DECODERS`.
     """
     depth, upsample = DECODERS[decoder]
-    activations = (pixels + OFFSET) @ _TO_YCC.T
+    activations = (pixels + OFFSET) @ TO_YCC.T
     stack = []
     for _ in range(depth):
         maps = _shrink(_encode(activations))

@@ -1,0 +1,68 @@
+# fakeinstruct: `make` lists the targets.
+
+PYTHON ?= python3
+# The PyTorch that is installed. For a GPU give the build for your driver, for example
+#   make demo TORCH="torch --index-url ADDRESS-OF-THE-CUDA-BUILDS"
+TORCH ?= torch==2.13.0
+VENV ?= .venv
+BIN := $(VENV)/bin
+RUNS ?= runs
+INSTALLED := $(VENV)/.installed
+
+export DS_BUILD_OPS := 0
+export HF_HUB_OFFLINE ?= 1
+
+.PHONY: help install demo cifake test test-all lint types format quality snapshots clean
+
+help:  ## list the targets
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  \1|\2/' | column -t -s '|'
+
+install: $(INSTALLED)  ## make the virtual environment in .venv and install everything in it
+
+$(INSTALLED): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "fakeinstruct needs Python 3.11 or newer; give one with PYTHON=..."; exit 2; }
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(TORCH)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@
+
+demo: install  ## the whole way once on a sample set made here (about ten minutes on two cores)
+	$(BIN)/fakeinstruct demo --out $(RUNS)/demo
+
+CIFAKE := $(RUNS)/cifake
+cifake: install  ## the whole way on CIFAKE: make cifake DATA=cifake.zip
+	@test -n "$(DATA)" || { echo "give the data: make cifake DATA=PATH_TO_ZIP_OR_FOLDER"; exit 2; }
+	test -f $(CIFAKE)/chains/meta.json || \
+		$(BIN)/fakeinstruct import imagefolder "$(DATA)" --out $(CIFAKE)/chains --dataset cifake
+	$(BIN)/fakeinstruct expand $(CIFAKE)/chains --out $(CIFAKE)/pairs --seed 0 --pairs 80000
+	$(BIN)/fakeinstruct train cifake pairs=$(CIFAKE)/pairs out=$(CIFAKE)/train
+	$(BIN)/fakeinstruct score $(CIFAKE)/train/expert $(CIFAKE)/chains --out $(CIFAKE)/answers
+	$(BIN)/fakeinstruct calibrate $(CIFAKE)/train/expert $(CIFAKE)/answers
+	$(BIN)/fakeinstruct measure $(CIFAKE)/answers --chains $(CIFAKE)/chains --out $(CIFAKE)/report \
+		--baseline cnn --baseline statistics --baseline metadata
+
+test: install  ## the quick tests
+	$(BIN)/python -m pytest -m "not slow"
+
+test-all: install  ## every test, the long ones too
+	$(BIN)/python -m pytest
+
+lint: install  ## ruff
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: install  ## mypy, strict, on the library
+	$(BIN)/mypy
+
+quality: lint types  ## linter and type checker
+
+format: install  ## put the code into shape
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+snapshots: install  ## accept how the templates render now
+	$(BIN)/python -m pytest tests/expand --update-snapshots
+
+clean:  ## remove what the targets made, the virtual environment too
+	rm -rf $(RUNS) $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,213 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from conftest import make_chain, make_set, mixed
+
+from fakeinstruct.base.errors import FakeInstructError, Rejects, UsageError
+from fakeinstruct.chains.schema import Label
+from fakeinstruct.expand.pair import open_pairs
+from fakeinstruct.expand.write import expand
+
+SMALL = 700
+"""Pairs a shard in these tests, so that a small set has several."""
+
+
+@pytest.fixture(autouse=True)
+def small_shards(monkeypatch):
+    monkeypatch.setattr("fakeinstruct.expand.plan.SHARD_PAIRS", SMALL)
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {file.name: file.read_bytes() for file in sorted(folder.iterdir())}
+
+
+def run(chains, out, **settings):
+    rejects = settings.pop("rejects", None) or Rejects()
+    return expand(chains, out, seed=settings.pop("seed", 0), rejects=rejects, **settings)
+
+
+@pytest.fixture(scope="module")
+def once(chain_set, tmp_path_factory):
+    """One expansion of the two hundred chains."""
+    out = tmp_path_factory.mktemp("once") / "pairs"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("fakeinstruct.expand.plan.SHARD_PAIRS", SMALL)
+        return out, run(chain_set, out, pairs=4000)
+
+
+def test_the_set_is_what_the_manifest_says(once, chain_set):
+    out, manifest = once
+    found = open_pairs(out)
+    assert found.manifest == manifest
+    assert found.image_root.resolve() == chain_set.image_root.resolve()
+    pairs = list(found.read())
+    assert len(pairs) == manifest.pairs == 4000
+    assert len({pair.id for pair in pairs}) == 4000
+    assert manifest.rejected == 0
+    assert list(manifest.shards) == [
+        f"pairs-{number:05d}-of-{len(manifest.shards):05d}.parquet" for number in range(6)
+    ]
+    assert manifest.per_task == {task: sum(pair.task == task for pair in pairs) for task in manifest.per_task}
+    for template, counts in manifest.per_template.items():
+        assert counts["fake"] == counts["real"] == sum(p.template == template for p in pairs) / 2
+    assert manifest.per_split == {split: len(list(found.read(split=split))) for split in manifest.per_split}
+
+
+def test_pairs_of_a_chain_lie_together_and_differ(once):
+    chains = [pair.chain for pair in open_pairs(once[0]).read()]
+    blocks = [chain for number, chain in enumerate(chains) if number == 0 or chains[number - 1] != chain]
+    assert len(blocks) == len(set(blocks))
+    shards = [set(p.chain for p in open_pairs(once[0]).read())]
+    assert shards
+    texts = [(p.chain, tuple(m.text() for m in p.messages)) for p in open_pairs(once[0]).read()]
+    assert len(texts) == len(set(texts))
+
+
+def test_readouts_and_explanation_prompts_are_questions_of_the_set(once):
+    out, manifest = once
+    first = manifest.readouts[0]
+    assert (first.template, first.fake, first.real) == ("verdict/one_word", ("fake",), ("real",))
+    assert first.prompts[0] == "Is this image real or fake? Answer with one word."
+    asked: dict[str, set[str]] = {}
+    for pair in open_pairs(out).read():
+        asked.setdefault(pair.template, set()).add(pair.messages[0].text())
+    for readout in manifest.readouts:
+        assert asked[readout.template] <= set(readout.prompts)
+    assert manifest.explanation_prompts[0] == "Is this image real or fake? Explain why."
+    assert asked["reasoning/explain"] <= set(manifest.explanation_prompts)
+
+
+def test_two_workers_write_the_same_bytes(once, chain_set, tmp_path):
+    run(chain_set, tmp_path / "two" / "pairs", pairs=4000, workers=2)
+    two, one = contents(tmp_path / "two" / "pairs"), contents(once[0])
+    for name in ("manifest.json",):  # the one thing that depends on where the folders lie
+        manifests = [json.loads(files.pop(name)) for files in (one, two)]
+        assert [manifest.pop("image_root") for manifest in manifests]
+        assert manifests[0] == manifests[1]
+    assert two == one
+
+
+def test_another_seed_gives_other_pairs(once, chain_set, tmp_path):
+    other = run(chain_set, tmp_path / "pairs", pairs=4000, seed=1)
+    assert not set(other.shards.values()) & set(once[1].shards.values())
+
+
+KILLED = """
+import sys
+from pathlib import Path
+import fakeinstruct.expand.plan
+fakeinstruct.expand.plan.SHARD_PAIRS = {small}
+from fakeinstruct.base.errors import Rejects
+from fakeinstruct.chains.store import open_chains
+from fakeinstruct.expand.write import expand
+if __name__ == "__main__":
+    expand(open_chains(sys.argv[1]), sys.argv[2], seed=0, pairs=4000, workers=int(sys.argv[3]), rejects=Rejects())
+"""
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_killed_run_goes_on_to_the_same_bytes(once, chain_set, tmp_path, workers):
+    script = tmp_path / "killed.py"
+    script.write_text(KILLED.format(small=SMALL))
+    out = tmp_path / "pairs"
+    root = Path(__file__).parents[2]
+    environment = {**os.environ, "PYTHONPATH": str(root)}
+    child = subprocess.Popen([sys.executable, script, chain_set.folder, out, str(workers)], env=environment)
+    deadline = time.monotonic() + 60
+    while not list(out.glob("pairs-*.json")) and time.monotonic() < deadline:
+        time.sleep(0.005)
+    child.send_signal(signal.SIGKILL)
+    child.wait()
+    assert not (out / "manifest.json").exists()
+    with pytest.raises(UsageError, match="not a finished pair set"):
+        open_pairs(out)
+    finished = {file: file.stat().st_mtime_ns for file in out.glob("pairs-*.json")}
+    assert finished
+    run(chain_set, out, pairs=4000)
+    assert {file: file.stat().st_mtime_ns for file in finished} == finished
+    assert {n: b for n, b in contents(out).items() if n != "manifest.json"} == {
+        n: b for n, b in contents(once[0]).items() if n != "manifest.json"
+    }
+
+
+def test_a_damaged_shard_is_written_anew(chain_set, tmp_path):
+    out = tmp_path / "pairs"
+    run(chain_set, out, pairs=1500)
+    before = contents(out)
+    shard = next(out.glob("*.parquet"))
+    shard.write_bytes(b"not what the sidecar vouches for")
+    run(chain_set, out, pairs=1500)
+    assert contents(out) == before
+
+
+def test_other_folders_are_refused(once, chain_set, tmp_path):
+    with pytest.raises(FakeInstructError, match="expansion of other chains, templates, seed or budget"):
+        run(chain_set, once[0], pairs=3000)
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.txt").write_text("years of work")
+    with pytest.raises(FakeInstructError, match="not empty and not a pair set"):
+        run(chain_set, tmp_path / "mine", pairs=100)
+    assert [file.name for file in (tmp_path / "mine").iterdir()] == ["thesis.txt"]
+    (tmp_path / "file").write_text("")
+    with pytest.raises(FakeInstructError, match="is a file where a folder"):
+        run(chain_set, tmp_path / "file", pairs=100)
+
+
+def test_datasets_reads_the_shards(once):
+    from datasets import load_dataset
+
+    out, manifest = once
+    found = load_dataset("parquet", data_files=[str(out / name) for name in manifest.shards], split="train")
+    assert found.num_rows == 4000
+    assert found[0]["messages"][0]["content"][0]["type"] == "image"
+
+
+def test_bad_records_are_counted_and_the_rest_is_expanded(tmp_path):
+    chains = [chain.model_copy(update={"split": None}) for chain in mixed(24)]
+    long = chains[5].traces[0].model_copy(update={"observation": "x" * 19_999})
+    chains[5] = chains[5].model_copy(update={"traces": (long,)})
+    chain_set = make_set(tmp_path / "chains", chains)
+    lines = chain_set.file.read_text().splitlines()
+    lines[2] = lines[2].replace('"label":"fake"', '"label":1')
+    lines[3] = lines[3][:100]
+    chain_set.file.write_text("\n".join(lines) + "\n")
+    rejects = Rejects()
+    out = tmp_path / "pairs"
+    manifest = run(chain_set, out, rejects=rejects)
+    problems = [str(error) for error in rejects.errors]
+    assert "record 3, field label: must be 'fake' or 'real'" in problems[0]
+    assert "record 4: is not JSON" in problems[1]
+    assert len(problems) > 2
+    assert all(
+        "longer than 20,000 characters" in problem and chains[5].id in problem for problem in problems[2:]
+    )
+    assert manifest.rejected == len(problems)
+    pairs = list(open_pairs(out).read())
+    assert manifest.pairs == len(pairs)
+    assert not {chains[2].id, chains[3].id} & {pair.chain for pair in pairs}
+    again = Rejects()
+    assert run(chain_set, out, rejects=again) == manifest
+    assert [str(error) for error in again.errors] == problems
+
+
+def test_too_many_bad_records_end_the_run(tmp_path):
+    chain_set = make_set(tmp_path / "chains", mixed(60))
+    lines = chain_set.file.read_text().splitlines()
+    chain_set.file.write_text("\n".join(line if number % 2 else "{" for number, line in enumerate(lines)))
+    with pytest.raises(FakeInstructError, match="more than 20%"):
+        run(chain_set, tmp_path / "pairs")
+    assert not (tmp_path / "pairs").exists()
+
+
+def test_label_only_chains_expand_to_verdicts(tmp_path):
+    chains = [make_chain(f"c{n}", list(Label)[n % 2], traces=0, judged=0) for n in range(20)]
+    manifest = run(make_set(tmp_path / "chains", chains), tmp_path / "pairs")
+    assert set(manifest.per_task) == {"verdict"}
+    assert manifest.pairs > 20 * 40
+    assert manifest.chains == 20
