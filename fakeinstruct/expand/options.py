@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from itertools import combinations
 
 from fakeinstruct.base.files import stable_seed
@@ -23,49 +22,78 @@ BUCKETS = 8
 
 @dataclass(frozen=True)
 class OptionSet:
-    """The options of a question before they are ordered.
+    """The options of a question before they are worded and ordered.
 
     Attributes:
-        topic: Keys of the attributes shown, joined; quotas are balanced by it.
-        texts: For each option the name of its text and what that text sees.
-        right: Position of the right one.
-        attributes: Keys of the attributes that the right answer says are present.
+        keys: Keys of the attributes shown, in the order of the alphabet.
+        right: Position of the right option, see `option_texts`.
+        present: Keys of the attributes that the right option says are present.
     """
 
-    topic: str
-    texts: tuple[tuple[str, dict[str, str]], ...]
+    keys: tuple[str, ...]
     right: int
-    attributes: tuple[str, ...]
+    present: tuple[str, ...]
+
+    @cached_property
+    def topic(self) -> str:
+        """The attributes shown, as one word; quotas are balanced by it."""
+        return "+".join(self.keys)
 
 
-def option_sets(spec: OptionSpec, facts: Facts) -> Iterator[OptionSet]:
+def option_sets(spec: OptionSpec, facts: Facts) -> tuple[OptionSet, ...]:
     """The sets of options that a chain is asked with; none if it was not judged on enough attributes."""
-    kinds = OPTION_TEXTS[spec.kind]
     if spec.kind == "verdict":
-        yield OptionSet("", tuple((kind, {}) for kind in kinds), kinds.index(facts.chain.label), ())
-        return
+        return (OptionSet((), OPTION_TEXTS["verdict"].index(facts.chain.label), ()),)
     flawed, absent = _asked(facts)
     if spec.kind == "pair":
-        for keys in combinations(sorted((*flawed, *absent)), 2):
-            present = tuple(key for key in keys if key in flawed)
-            right = "neither" if not present else "both" if present == keys else None
-            right = right or ("first" if present[0] == keys[0] else "second")
-            seen = {"first": facts.names[keys[0]], "second": facts.names[keys[1]]}
-            yield OptionSet(
-                "+".join(keys), tuple((kind, seen) for kind in kinds), kinds.index(right), present
-            )
-        return
-    listed = spec.count - 1
-    found = [(flaw, *others) for flaw in flawed for others in combinations(absent, listed - 1)]
-    if spec.none_means == "nothing listed" or facts.chain.label is Label.REAL:
-        found += list(combinations(absent, listed))
-    for shown in map(sorted, found):
-        texts = (*(("one", {"name": facts.names[key]}) for key in shown), ("none", {}))
-        present = tuple(key for key in shown if key in flawed)
-        yield OptionSet("+".join(shown), texts, shown.index(present[0]) if present else listed, present)
+        return _pairs(flawed, absent)
+    needs_flaw = spec.none_means == "real" and facts.chain.label is Label.FAKE
+    return _attributes(flawed, absent, spec.count - 1, needs_flaw)
 
 
-def _asked(facts: Facts) -> tuple[Sequence[str], Sequence[str]]:
+def option_texts(
+    spec: OptionSpec, options: OptionSet, names: dict[str, str]
+) -> list[tuple[str, dict[str, str]]]:
+    """For each option the name of its text and what that text sees; attributes come first, in their order.
+
+    Args:
+        spec: How options are made.
+        options: One set of them.
+        names: Names of the attributes by key.
+    """
+    shown = [names[key] for key in options.keys]
+    if spec.kind == "attribute":
+        return [*(("one", {"name": name}) for name in shown), ("none", {})]
+    values = dict(zip(("first", "second"), shown, strict=False))
+    return [(kind, values) for kind in OPTION_TEXTS[spec.kind]]
+
+
+@lru_cache(maxsize=4096)
+def _pairs(flawed: tuple[str, ...], absent: tuple[str, ...]) -> tuple[OptionSet, ...]:
+    found = []
+    for keys in combinations(sorted(flawed + absent), 2):
+        first, second = (key in flawed for key in keys)
+        right = ("both" if second else "first") if first else ("second" if second else "neither")
+        present = tuple(key for key in keys if key in flawed)
+        found.append(OptionSet(keys, OPTION_TEXTS["pair"].index(right), present))
+    return tuple(found)
+
+
+@lru_cache(maxsize=4096)
+def _attributes(
+    flawed: tuple[str, ...], absent: tuple[str, ...], listed: int, needs_flaw: bool
+) -> tuple[OptionSet, ...]:
+    found = []
+    for flaw in flawed:
+        for others in combinations(absent, listed - 1):
+            keys = tuple(sorted((flaw, *others)))
+            found.append(OptionSet(keys, keys.index(flaw), (flaw,)))
+    if not needs_flaw:
+        found += [OptionSet(tuple(sorted(keys)), listed, ()) for keys in combinations(absent, listed)]
+    return tuple(found)
+
+
+def _asked(facts: Facts) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """The flawed and absent attributes that options are taken from.
 
     Chains of one bucket prefer the same attributes, so that the same sets come up for fake and real images and
@@ -74,7 +102,7 @@ def _asked(facts: Facts) -> tuple[Sequence[str], Sequence[str]]:
     """
     bucket = stable_seed(facts.chain.id) % BUCKETS
     flawed, absent = (
-        sorted(keys, key=lambda key: _preference(bucket, key)) for keys in (facts.flawed, facts.absent)
+        tuple(sorted(keys, key=lambda key: _preference(bucket, key))) for keys in (facts.flawed, facts.absent)
     )
     flawed = flawed[: ASKED // 3]
     return flawed, absent[: ASKED - len(flawed)]

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from itertools import islice
 
 from fakeinstruct.base.errors import FakeInstructError, Rejects
+from fakeinstruct.base.files import stable_seed
 from fakeinstruct.chains.schema import Label
 from fakeinstruct.chains.store import ChainSet
 from fakeinstruct.expand.context import gather
@@ -49,6 +50,6 @@ def _first_of_each(template: Template, chains: ChainSet, seed: int) -> Iterator[
         if not found:
             continue
         topics = sorted(found)
-        topic = topics[len(chain.id) % len(topics)]
+        topic = topics[stable_seed(seed, chain.id) % len(topics)]
         for drawn in islice(draw(template, facts, topic, found[topic], seed), 1):
             yield parse_pair(render_variant(template, facts, drawn))

@@ -12,7 +12,7 @@ from jinja2.runtime import Context
 from fakeinstruct.base.errors import RecordError
 from fakeinstruct.expand import sandbox
 from fakeinstruct.expand.context import PLACEHOLDER, Facts, TraceFacts
-from fakeinstruct.expand.options import LETTERS
+from fakeinstruct.expand.options import LETTERS, option_texts
 from fakeinstruct.expand.space import Space, Variant, spaces
 from fakeinstruct.expand.template import Template
 from fakeinstruct.expand.variants import Permutation, order
@@ -68,7 +68,7 @@ def render_variant(template: Template, facts: Facts, drawn: Drawn) -> Row:
     """
     number, variant = drawn
     topic = variant.subject.topic
-    choices = _choices(template, variant)
+    choices = _choices(template, facts, variant)
     context = sandbox.context_of(template.compiled, _values(template, facts, variant, choices))
     try:
         word(template, _phrases(template, facts, variant), context)
@@ -112,7 +112,7 @@ def render_chain(
     seen: set[tuple[str, ...]] = set()
     for template in templates:
         wanted = {topic: count for (name, topic), count in quotas.items() if name == template.id and count}
-        found = spaces(template, facts) if wanted else {}
+        found = spaces(template, facts, wanted) if wanted else {}
         for topic, quota in wanted.items():
             left = quota
             for drawn in draw(template, facts, topic, found[topic], seed):
@@ -136,16 +136,16 @@ def pair_id(chain: str, template: str, topic: str, number: int) -> str:
     return hashlib.blake2b(json.dumps([chain, template, topic, number]).encode(), digest_size=10).hexdigest()
 
 
-def _choices(template: Template, variant: Variant) -> Choices | None:
+def _choices(template: Template, facts: Facts, variant: Variant) -> Choices | None:
     spec, options = template.front.options, variant.subject.options
     if spec is None or options is None:
         return None
-    arranged = order(variant.order, len(options.texts))
-    texts = []
-    for position in arranged:
-        kind, values = options.texts[position]
-        texts.append(_option(template, spec.texts[kind], values))
-    return Choices(tuple(texts), LETTERS[arranged.index(options.right)], options.attributes)
+    texts = option_texts(spec, options, facts.names)
+    arranged = order(variant.order, len(texts))
+    worded = tuple(
+        _option(template, spec.texts[kind], values) for kind, values in (texts[n] for n in arranged)
+    )
+    return Choices(worded, LETTERS[arranged.index(options.right)], options.present)
 
 
 def _values(template: Template, facts: Facts, variant: Variant, choices: Choices | None) -> dict[str, Any]:

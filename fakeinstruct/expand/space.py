@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -48,15 +48,17 @@ class Subject:
 
 @dataclass(frozen=True)
 class Item:
-    """A subject with the sizes of its axes: advice, order of options, then each list of phrases."""
+    """A subject with its number of variants.
+
+    Attributes:
+        subject: The subject.
+        radices: Sizes of its axes: advice, order of options, then each list of phrases.
+        count: Their product.
+    """
 
     subject: Subject
     radices: tuple[int, ...]
-
-    @property
-    def count(self) -> int:
-        """Number of variants."""
-        return math.prod(self.radices)
+    count: int
 
 
 @dataclass(frozen=True)
@@ -97,16 +99,26 @@ class Space:
         raise ValueError("the number lies outside the space")
 
 
-def spaces(template: Template, facts: Facts) -> dict[str, Space]:
-    """A template's variants for a chain by topic; empty if the chain cannot fill the template."""
+def spaces(template: Template, facts: Facts, topics: Container[str] | None = None) -> dict[str, Space]:
+    """A template's variants for a chain by topic; empty if the chain cannot fill the template.
+
+    Args:
+        template: The template.
+        facts: The chain.
+        topics: The topics of interest; all by default.
+    """
     needs = template.front.needs
     if len(facts.traces) < needs.traces or len(facts.absent) < needs.absent:
         return {}
     items: dict[str, list[Item]] = {}
+    sizes: dict[tuple[str | None, int], tuple[int, ...]] = {}
     for subject in _subjects(template, facts):
-        item = Item(subject, _radices(template, facts, subject))
-        if item.count:
-            items.setdefault(subject.topic, []).append(item)
+        if topics is not None and subject.topic not in topics:
+            continue
+        case = (subject.status, _count_advice(template, subject))
+        radices = sizes.get(case) or sizes.setdefault(case, _radices(template, facts, *case))
+        if count := math.prod(radices):
+            items.setdefault(subject.topic, []).append(Item(subject, radices, count))
     return {topic: Space(tuple(found)) for topic, found in items.items()}
 
 
@@ -139,9 +151,14 @@ def _fills(template: Template, trace: TraceFacts) -> bool:
     )
 
 
-def _radices(template: Template, facts: Facts, subject: Subject) -> tuple[int, ...]:
-    advice = max((len(trace.advice) for trace in subject.traces), default=1) if template.tells_advice else 1
+def _count_advice(template: Template, subject: Subject) -> int:
+    """Ways to word the advice on a subject; one if the template gives none."""
+    if not template.tells_advice:
+        return 1
+    return max([1, *(len(trace.advice) for trace in subject.traces)])
+
+
+def _radices(template: Template, facts: Facts, status: str | None, advice: int) -> tuple[int, ...]:
     options = template.front.options
     orders = math.factorial(count_options(options)) if options else 1
-    phrases = template.phrase_lists(facts.chain.label.value, subject.status)
-    return (max(1, advice), orders, *map(len, phrases))
+    return (advice, orders, *map(len, template.phrase_lists(facts.chain.label.value, status)))

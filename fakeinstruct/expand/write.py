@@ -62,7 +62,7 @@ def expand(
     sidecars: list[Sidecar] = []
     done = 0
     for sidecar in track(
-        in_order(_work(chains, plan, out), write_shard, shared, workers or 1), "expanding", count
+        in_order(_work(chains, plan, out), write_shard, shared, min(workers or 1, count)), "expanding", count
     ):
         sidecars.append(sidecar)
         done += sidecar.pairs + len(sidecar.rejects)

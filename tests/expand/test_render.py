@@ -175,7 +175,7 @@ def test_nothing_wrong_is_said_of_attributes_judged_absent_only(rendered, taxono
     said = 0
     for chain, pair in rendered:
         match = re.search(
-            r"I see nothing wrong|I see no sign|gives? (?:this picture|nothing) away|no flaw", answers(pair)
+            r"I see nothing wrong|I see no sign|gives (?:this|the) picture away|no flaw", answers(pair)
         )
         if pair.task == "evidence" and match:
             (key,) = keys_in(pair.messages[0].text(), taxonomy) & keys_in(answers(pair), taxonomy)

@@ -28,8 +28,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 
 def run(chains, out, **settings):
-    rejects = settings.pop("rejects", None) or Rejects()
-    return expand(chains, out, seed=settings.pop("seed", 0), rejects=rejects, **settings)
+    return expand(chains, out, **{"seed": 0, "rejects": Rejects(), **settings})
 
 
 @pytest.fixture(scope="module")
@@ -60,12 +59,11 @@ def test_the_set_is_what_the_manifest_says(once, chain_set):
 
 
 def test_pairs_of_a_chain_lie_together_and_differ(once):
-    chains = [pair.chain for pair in open_pairs(once[0]).read()]
+    pairs = list(open_pairs(once[0]).read())
+    chains = [pair.chain for pair in pairs]
     blocks = [chain for number, chain in enumerate(chains) if number == 0 or chains[number - 1] != chain]
     assert len(blocks) == len(set(blocks))
-    shards = [set(p.chain for p in open_pairs(once[0]).read())]
-    assert shards
-    texts = [(p.chain, tuple(m.text() for m in p.messages)) for p in open_pairs(once[0]).read()]
+    texts = [(pair.chain, tuple(message.text() for message in pair.messages)) for pair in pairs]
     assert len(texts) == len(set(texts))
 
 
@@ -86,10 +84,10 @@ def test_readouts_and_explanation_prompts_are_questions_of_the_set(once):
 def test_two_workers_write_the_same_bytes(once, chain_set, tmp_path):
     run(chain_set, tmp_path / "two" / "pairs", pairs=4000, workers=2)
     two, one = contents(tmp_path / "two" / "pairs"), contents(once[0])
-    for name in ("manifest.json",):  # the one thing that depends on where the folders lie
-        manifests = [json.loads(files.pop(name)) for files in (one, two)]
-        assert [manifest.pop("image_root") for manifest in manifests]
-        assert manifests[0] == manifests[1]
+    manifests = [json.loads(files.pop("manifest.json")) for files in (one, two)]
+    for manifest in manifests:
+        del manifest["image_root"]  # the one thing that depends on where the folders lie
+    assert manifests[0] == manifests[1]
     assert two == one
 
 

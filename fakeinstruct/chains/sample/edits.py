@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import gaussian_filter, map_coordinates
+from scipy.ndimage import map_coordinates
 from scipy.sparse import lil_matrix
 from scipy.sparse.linalg import splu
 
 from fakeinstruct.chains.sample.photographs import SIDE, Pixels, detail, luminance
-from fakeinstruct.chains.sample.process import to_pixels
+from fakeinstruct.chains.sample.process import Values, blurred, to_pixels
 
 Alpha = NDArray[np.float64]
 """Share of the edit in each pixel, 0 to 1, shape (64, 64)."""
@@ -48,7 +48,7 @@ def smooth(rng: np.random.Generator, crop: Pixels) -> Edited:
     """Over-smoothing: the fine structure of one area is blurred away."""
     alpha = _ellipse(*_busy_spot(rng, crop, (11, 17)))
     sigma = rng.uniform(2.0, 3.2)
-    return _blend(crop, gaussian_filter(crop.astype(np.float64), (sigma, sigma, 0), mode="nearest"), alpha)
+    return _blend(crop, blurred(crop, sigma), alpha)
 
 
 def light(rng: np.random.Generator, crop: Pixels) -> Edited:
@@ -68,7 +68,7 @@ def halo(rng: np.random.Generator, crop: Pixels) -> Edited:
     alpha = _ellipse(*_busy_spot(rng, crop, (12, 18)))
     sigma, gain = rng.uniform(1.3, 2.0), rng.uniform(1.3, 2.2)
     values = crop.astype(np.float64)
-    rims = values + gain * (values - gaussian_filter(values, (sigma, sigma, 0), mode="nearest"))
+    rims = values + gain * (values - blurred(crop, sigma))
     return _blend(crop, rims, alpha)
 
 
@@ -121,12 +121,12 @@ def clone(rng: np.random.Generator, crop: Pixels) -> Edited:
     """Repeated texture: a patch with detail appears a second time elsewhere."""
     row, column, down, across = _busy_spot(rng, crop, (8, 11))
     while True:
-        to_row, to_column = rng.integers(down, SIDE - down), rng.integers(across, SIDE - across)
+        to_row, to_column = int(rng.integers(down, SIDE - down)), int(rng.integers(across, SIDE - across))
         if np.hypot((to_row - row) / (2 * down), (to_column - column) / (2 * across)) >= 1:
             break  # the ellipses do not overlap; in a corner there is always room for one that does not
     alpha = _ellipse(to_row, to_column, down, across)
     moved = np.roll(crop, (to_row - row, to_column - column), axis=(0, 1))
-    edited = _blend(crop, moved, alpha)
+    edited = _blend(crop, moved.astype(np.float64), alpha)
     source = _bounds(_ellipse(row, column, down, across) > 0)
     return Edited(edited.pixels, (*edited.boxes, source))
 
@@ -160,10 +160,10 @@ def _ellipse(row: int, column: int, down: int, across: int, *, feather: float = 
     """An ellipse that fades out over the outer `feather` of its radius, and is 0 beyond it."""
     distance = np.hypot((ROWS - row) / down, (COLUMNS - column) / across)
     rise = np.clip((1 - distance) / feather, 0, 1)
-    return rise * rise * (3 - 2 * rise)
+    return np.asarray(rise * rise * (3 - 2 * rise), np.float64)
 
 
-def _blend(crop: Pixels, changed: NDArray[np.float64], alpha: Alpha, **facts: str) -> Edited:
+def _blend(crop: Pixels, changed: Values, alpha: Alpha, **facts: str) -> Edited:
     share = alpha[:, :, None]
     return Edited(to_pixels(crop * (1 - share) + changed * share), (_bounds(alpha > 0),), facts)
 
@@ -173,14 +173,14 @@ def _bounds(mask: NDArray[np.bool_]) -> PixelBox:
     return int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1
 
 
-def _sample(crop: Pixels, rows: NDArray[np.float64], columns: NDArray[np.float64]) -> NDArray[np.float64]:
+def _sample(crop: Pixels, rows: Alpha, columns: Alpha) -> Values:
     """The crop at fractional places, linearly between pixels."""
     values = crop.astype(np.float64)
     layers = [map_coordinates(values[:, :, c], (rows, columns), order=1, mode="nearest") for c in range(3)]
     return np.stack(layers, axis=-1)
 
 
-def _fill(crop: Pixels, mask: NDArray[np.bool_]) -> NDArray[np.float64]:
+def _fill(crop: Pixels, mask: NDArray[np.bool_]) -> Values:
     """Harmonic inpainting: inside the mask each pixel is the mean of its four neighbours (Laplace's equation).
 
     The mask does not touch the border: an ellipse inside the crop fades to zero before it.

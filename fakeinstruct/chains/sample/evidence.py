@@ -78,7 +78,7 @@ def _lattice(luma: Luma) -> Luma:
     """Mean of the fine structure at each position of the lattice, shape (4, 4)."""
     rest = luma - gaussian_filter(luma, 2.0, mode="nearest")
     height, width = luma.shape
-    return rest.reshape(height // PERIOD, PERIOD, width // PERIOD, PERIOD).mean(axis=(0, 2))
+    return np.asarray(rest.reshape(height // PERIOD, PERIOD, width // PERIOD, PERIOD).mean(axis=(0, 2)))
 
 
 def _pairing_strength(luma: Luma, twin: Luma) -> float:

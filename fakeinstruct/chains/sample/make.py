@@ -157,7 +157,7 @@ def _make(job: Job, seed: int, folder: Path) -> tuple[Chain, Chain]:
 
 def _draw(job: Job, rng: np.random.Generator) -> Twins:
     """Draw crops and amounts until the fake shows a trace after processing."""
-    photograph = load(job.photograph)
+    photograph, subject = load(job.photograph), job.photograph.content[0]
     for _ in range(TRIES):
         crop = cut(photograph, rng)
         processing = process.draw(job.processing, rng)
@@ -168,12 +168,12 @@ def _draw(job: Job, rng: np.random.Generator) -> Twins:
             fake = process.apply(processing, edited.pixels)
             strength = evidence.edited(fake, real, edited.boxes[0])
             told = story.of_edited(
-                strength, name, edited, processing=job.processing, subject=job.photograph.content[0], rng=rng
+                strength, name, edited, processing=job.processing, subject=subject, rng=rng
             )
         else:
             fake = process.apply(processing, resample(crop.pixels, job.generator))
             effects = evidence.generated(fake, real, two_layers=DECODERS[job.generator][0] == 2)
-            told = story.of_generated(effects, job.generator, job.processing, job.photograph.content[0], rng)
+            told = story.of_generated(effects, job.generator, job.processing, subject, rng)
         if told.traces:
             return Twins(crop, processing, real, fake, told)
     raise FakeInstructError(f"none of {TRIES} crops of '{job.photograph.name}' shows '{job.generator}'")

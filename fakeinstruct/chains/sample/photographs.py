@@ -181,7 +181,7 @@ def cut(image: Image.Image, rng: np.random.Generator) -> Crop:
 
 def luminance(pixels: Pixels) -> NDArray[np.float64]:
     """Luminance of ITU-R BT.601, 0 to 255, shape (height, width)."""
-    return np.asarray(pixels, np.float64) @ np.array([0.299, 0.587, 0.114])
+    return np.asarray(pixels @ np.array([0.299, 0.587, 0.114]), np.float64)
 
 
 def detail(luma: NDArray[np.float64]) -> float:

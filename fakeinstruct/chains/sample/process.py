@@ -6,10 +6,14 @@ from dataclasses import dataclass
 from io import BytesIO
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 from scipy.ndimage import gaussian_filter
 
 from fakeinstruct.chains.sample.photographs import Pixels
+
+Values = NDArray[np.float64]
+"""An image before rounding: levels of 0 to 255 and beyond, shape (height, width, 3)."""
 
 AMOUNTS = {
     "none": (0.0, 0.0),
@@ -44,22 +48,24 @@ def apply(processing: Processing, pixels: Pixels) -> Pixels:
         case "resize":
             return _resize(pixels, processing.amount)
         case "blur":
-            return to_pixels(_blurred(pixels, processing.amount))
+            return to_pixels(blurred(pixels, processing.amount))
         case "sharpen":
-            return to_pixels(pixels + processing.amount * (pixels - _blurred(pixels, 1.0)))
+            return to_pixels(pixels + processing.amount * (pixels - blurred(pixels, 1.0)))
         case "compress":
             return _compress(pixels, int(processing.amount))
         case _:
             return pixels
 
 
-def to_pixels(values: np.ndarray) -> Pixels:
+def to_pixels(values: Values) -> Pixels:
     """Round to 8 bits, what lies outside clipped."""
-    return np.clip(np.rint(values), 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(np.rint(values), 0, 255), np.uint8)
 
 
-def _blurred(pixels: Pixels, sigma: float) -> np.ndarray:
-    return gaussian_filter(pixels.astype(np.float64), (sigma, sigma, 0), mode="nearest")
+def blurred(pixels: Pixels, sigma: float) -> Values:
+    """The image under a Gaussian of `sigma` pixels, not yet rounded."""
+    values = pixels.astype(np.float64)
+    return np.asarray(gaussian_filter(values, (sigma, sigma, 0), mode="nearest"), np.float64)
 
 
 def _resize(pixels: Pixels, scale: float) -> Pixels:

@@ -78,7 +78,7 @@ def _encode(image: Maps) -> Maps:
     """Convolution with stride 2: shape (h, w, channels) to (h / 2, w / 2, bands, channels)."""
     height, width, channels = image.shape
     blocks = image.reshape(height // 2, 2, width // 2, 2, channels)
-    return np.einsum("hpwqc,pqb->hwbc", blocks, _FILTERS)
+    return np.asarray(np.einsum("hpwqc,pqb->hwbc", blocks, _FILTERS))
 
 
 def _shrink(maps: Maps) -> Maps:
@@ -91,7 +91,8 @@ def _shrink(maps: Maps) -> Maps:
 def _pixel_shuffle(maps: Maps) -> Maps:
     """Sub-pixel convolution (Shi et al., CVPR 2016): each of the four new pixels has a filter of its own."""
     height, width, _, channels = maps.shape
-    return np.einsum("hwbc,pqb->hpwqc", maps, _SHUFFLE).reshape(2 * height, 2 * width, channels)
+    shuffled = np.einsum("hwbc,pqb->hpwqc", maps, _SHUFFLE)
+    return np.asarray(shuffled.reshape(2 * height, 2 * width, channels))
 
 
 def _transposed(maps: Maps) -> Maps:
@@ -109,7 +110,7 @@ def _transposed(maps: Maps) -> Maps:
 def _nearest(maps: Maps) -> Maps:
     """Each value is repeated 2 x 2, then a 3 x 3 convolution softens the blocks; bands of detail are dropped."""
     blocks = maps[:, :, 0].repeat(2, axis=0).repeat(2, axis=1)
-    return convolve(blocks, _NEAREST[:, :, None], mode="nearest")
+    return np.asarray(convolve(blocks, _NEAREST[:, :, None], mode="nearest"))
 
 
 DECODERS: dict[str, tuple[int, Callable[[Maps], Maps]]] = {
