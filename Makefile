@@ -34,7 +34,8 @@ CIFAKE := $(RUNS)/cifake
 cifake: install  ## the whole way on CIFAKE: make cifake DATA=cifake.zip
 	@test -n "$(DATA)" || { echo "give the data: make cifake DATA=PATH_TO_ZIP_OR_FOLDER"; exit 2; }
 	test -f $(CIFAKE)/chains/meta.json || \
-		$(BIN)/fakeinstruct import imagefolder "$(DATA)" --out $(CIFAKE)/chains --dataset cifake
+		$(BIN)/fakeinstruct import imagefolder "$(DATA)" --out $(CIFAKE)/chains --dataset cifake \
+		--generator stable-diffusion-1.4 --camera-set cifar-10
 	$(BIN)/fakeinstruct expand $(CIFAKE)/chains --out $(CIFAKE)/pairs --seed 0 --pairs 80000
 	$(BIN)/fakeinstruct train cifake pairs=$(CIFAKE)/pairs out=$(CIFAKE)/train
 	$(BIN)/fakeinstruct score $(CIFAKE)/train/expert $(CIFAKE)/chains --out $(CIFAKE)/answers

@@ -54,18 +54,18 @@ def main(
     """
 
 
+app.command("demo")(demo.demo)
 app.command("sample")(sample.sample)
+app.command("import")(import_chains.import_chains)
+app.command("validate")(validate.validate)
 app.command("lint")(lint.lint)
 app.command("preview")(preview.preview)
 app.command("expand")(expand.expand)
-app.command("demo")(demo.demo)
 app.command("train")(train.train)
 app.command("score")(score.score)
 app.command("detect")(detect.detect)
 app.command("calibrate")(calibrate.calibrate)
 app.command("measure")(measure.measure)
-app.command("import")(import_chains.import_chains)
-app.command("validate")(validate.validate)
 app.command("schema")(schema.schema)
 app.command("doctor")(doctor.doctor)
 

@@ -14,7 +14,8 @@ from fakeinstruct.chains.taxonomy import Taxonomy
 from fakeinstruct.expand.sandbox import listing, sentence
 
 PLACEHOLDER = re.compile(
-    r"<\|[^<>|]{1,40}\|>|</?(?:image|img|video|s|unk|pad|im_start|im_end|vision)[^<>]{0,40}>|\[/?(?:INST|IMG)\]",
+    r"<\|[^<>|]{1,40}\|>|\[/?(?:INST|IMG)\]|</?(?:s|bos|eos|unk|pad)>"
+    r"|</?(?:image|img|video|audio|vision|im_start|im_end|start_of|end_of)[\w-]*(?:\s[^<>]{0,80})?/?>",
     re.I,
 )
 """Text that a processor may take for an image or for the end of a turn."""

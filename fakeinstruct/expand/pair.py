@@ -10,7 +10,7 @@ from typing import Any, Literal
 from pydantic import Field, ValidationError
 
 from fakeinstruct.base.boxes import Box
-from fakeinstruct.base.config import StrictModel, explain
+from fakeinstruct.base.config import StrictModel, explain, without_nulls
 from fakeinstruct.base.errors import FakeInstructError, UsageError
 from fakeinstruct.base.files import read_json
 from fakeinstruct.chains.schema import Identifier, Label, Split
@@ -162,20 +162,12 @@ def parse_pair(row: dict[str, Any]) -> Pair:
     Raises:
         FakeInstructError: Naming the pair and the field that is wrong.
     """
-    cleaned = _without_nulls(row)
+    cleaned = without_nulls(row)
     try:
         return Pair.model_validate(cleaned)
     except ValidationError as error:
         field, problem, hint = explain(error, Pair)
         raise FakeInstructError(problem, record=row.get("id"), field=field, hint=hint) from None
-
-
-def _without_nulls(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _without_nulls(inner) for key, inner in value.items() if inner is not None}
-    if isinstance(value, list):
-        return [_without_nulls(inner) for inner in value]
-    return value
 
 
 def open_pairs(folder: str | Path, *, image_root: str | Path | None = None) -> PairSet:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from fakeinstruct.base.errors import FakeInstructError, RecordError, Rejects
+from fakeinstruct.base.errors import FakeInstructError, RecordError, Rejects, UsageError
 from fakeinstruct.base.files import fingerprint, sha256_file, stable_seed
 from fakeinstruct.base.progress import track
 from fakeinstruct.chains.schema import Chain, Label, Split
@@ -137,7 +137,10 @@ def make_plan(
 
     Raises:
         FakeInstructError: If there is nothing to plan, for example with chains of one label only.
+        UsageError: If `pairs` is less than two.
     """
+    if pairs is not None and pairs < len(Label):
+        raise UsageError(f"{pairs} pairs cannot be shared between fake and real: ask for two or more")
     supply = survey(chains, templates, rejects)
     budget = PAIRS_PER_CHAIN * len(supply.fake) if pairs is None else pairs
     weights = {template.id: template.front.weight for template in templates.templates}

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from multiprocessing.connection import wait
 from typing import Any, TypeVar
+
+from fakeinstruct.base.errors import FakeInstructError
 
 Work = TypeVar("Work")
 Shared = TypeVar("Shared")
@@ -30,6 +34,7 @@ def in_order(
         workers: Number of processes; with one the work is done in this one.
 
     Raises:
+        FakeInstructError: If a process was killed.
         Exception: What `do` raises; work not begun is given up.
     """
     if workers <= 1:
@@ -46,6 +51,11 @@ def in_order(
                     yield pending.popleft().result()
             while pending:
                 yield pending.popleft().result()
+        except BrokenProcessPool:
+            raise FakeInstructError(
+                "a worker process was ended from outside, perhaps for want of memory",
+                hint="Run it again with fewer --workers; it goes on where it stopped.",
+            ) from None
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
 
@@ -53,6 +63,7 @@ def in_order(
 def _start(shared: Any) -> None:
     global _shared  # one worker process serves one expansion
     _shared = shared
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent hears it too, and ends the pool in order
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 

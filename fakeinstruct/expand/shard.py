@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import ValidationError
 
-from fakeinstruct.base.config import StrictModel, explain
+from fakeinstruct.base.config import StrictModel
 from fakeinstruct.base.errors import FakeInstructError, RecordError
 from fakeinstruct.base.files import atomic_write, read_json, sha256_file, write_json
 from fakeinstruct.chains.schema import Chain
@@ -74,11 +74,19 @@ class Sidecar(StrictModel):
 
 @dataclass(frozen=True)
 class ShardWork:
-    """All that a shard is a function of, besides what every shard shares (`Shared`)."""
+    """All that a shard is a function of, besides what every shard shares (`Shared`).
+
+    Attributes:
+        name: Its file name.
+        finished: The sidecar of a shard that an earlier run has written; there is nothing left to do then.
+        chains: Its chains that have quotas.
+        quotas: Their quotas.
+    """
 
     name: str
-    chains: tuple[Chain, ...]
-    quotas: tuple[dict[Stratum, int], ...]
+    finished: Sidecar | None = None
+    chains: tuple[Chain, ...] = ()
+    quotas: tuple[dict[Stratum, int], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -98,11 +106,10 @@ def shard_name(number: int, count: int) -> str:
 
 
 def write_shard(shared: Shared, work: ShardWork) -> Sidecar:
-    """Write one shard and the sidecar that vouches for it, unless they are there already."""
+    """Write one shard and the sidecar that vouches for it, unless an earlier run has."""
+    if work.finished:
+        return work.finished
     file = shared.out / work.name
-    finished = vouched(file, shared.plan)
-    if finished:
-        return finished
     rows: list[dict[str, Any]] = []
     rejected: list[RecordError] = []
     for chain, quotas in zip(work.chains, work.quotas, strict=True):
@@ -137,19 +144,10 @@ def _sidecar(plan: str, sha256: str, rows: list[dict[str, Any]], rejected: list[
 
 
 def vouched(file: Path, plan: str) -> Sidecar | None:
-    """The sidecar of a shard that is complete and of this plan."""
-    path = file.with_suffix(".json")
-    if not (path.is_file() and file.is_file()):
-        return None
-    sidecar = _read_sidecar(path)
-    return sidecar if sidecar.plan == plan and sidecar.sha256 == sha256_file(file) else None
-
-
-def _read_sidecar(path: Path) -> Sidecar:
+    """The sidecar of a shard that is complete, undamaged and of this plan."""
     try:
-        return Sidecar.model_validate(read_json(path))
-    except ValidationError as error:
-        field, problem, _ = explain(error, Sidecar)
-        raise FakeInstructError(
-            problem, file=path, field=field, hint="Delete it to have its shard written anew."
-        ) from None
+        sidecar = Sidecar.model_validate(read_json(file.with_suffix(".json")))
+        sound = sidecar.plan == plan and sidecar.sha256 == sha256_file(file)
+    except (FakeInstructError, ValidationError, OSError):
+        return None  # it is written anew
+    return sidecar if sound else None

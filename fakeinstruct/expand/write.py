@@ -61,9 +61,8 @@ def expand(
     count = len(plan.shards)
     sidecars: list[Sidecar] = []
     done = 0
-    for sidecar in track(
-        in_order(_work(chains, plan, out), write_shard, shared, min(workers or 1, count)), "expanding", count
-    ):
+    results = in_order(_work(chains, plan, out), write_shard, shared, min(workers or 1, count))
+    for sidecar in track(results, "expanding", count):
         sidecars.append(sidecar)
         done += sidecar.pairs + len(sidecar.rejects)
         for reject in sidecar.rejects:
@@ -83,11 +82,14 @@ def _work(chains: ChainSet, plan: Plan, out: Path) -> Iterator[ShardWork]:
     for number, (start, end) in enumerate(plan.shards):
         name = shard_name(number, len(plan.shards))
         members = [next(stream) for _ in range(start, end)]
-        if vouched(out / name, plan.fingerprint):
-            yield ShardWork(name, (), ())
+        finished = vouched(out / name, plan.fingerprint)
+        if finished:
+            yield ShardWork(name, finished)
             continue
         wanted = [(chain, quotas) for index, chain in members if (quotas := plan.quotas_of(index))]
-        yield ShardWork(name, tuple(chain for chain, _ in wanted), tuple(quotas for _, quotas in wanted))
+        yield ShardWork(
+            name, None, tuple(chain for chain, _ in wanted), tuple(quotas for _, quotas in wanted)
+        )
 
 
 def _claim(out: Path, plan: Plan) -> None:

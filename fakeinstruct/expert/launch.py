@@ -110,6 +110,7 @@ def prepare(recipe: Recipe, pairs: PairSet, run: RunFolder, rejects: Rejects, id
         f"{tally.rows:,} pairs of {tally.images:,} images, {tally.tokens:,} tokens, "
         f"{tally.supervised:,} of them supervised; longest {tally.longest:,}",
         highlight=False,
+        soft_wrap=True,
     )
 
 

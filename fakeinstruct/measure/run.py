@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Sequence
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fakeinstruct import __version__
 from fakeinstruct.base.errors import FakeInstructError, Rejects, UsageError
 from fakeinstruct.base.files import atomic_write, sha256_file, write_json
+from fakeinstruct.base.versions import versions
 from fakeinstruct.chains.store import ChainSet
 from fakeinstruct.forensics.answers import AnswerSet
 from fakeinstruct.measure.baselines import check_name, score_baseline
@@ -133,10 +132,9 @@ def calibrate(expert: str | Path, answers: Sequence[AnswerSet]) -> ExpertCard:
     Raises:
         FakeInstructError: If there is no readout, or the answers were read otherwise or cannot be fitted on.
     """
-    from fakeinstruct.expert.card import (  # loads Transformers, which `measure` has no use for
-        load_card,
-        save_card,
-    )
+    # these load Transformers, which `measure` has no use for
+    from fakeinstruct.expert.card import load_card, save_card
+    from fakeinstruct.forensics.expert import expert_sha256
 
     card = load_card(expert)
     read = read_answers(answers)
@@ -146,6 +144,13 @@ def calibrate(expert: str | Path, answers: Sequence[AnswerSet]) -> ExpertCard:
             "has no readout to calibrate", file=Path(expert) / "expert.json", field="readouts"
         )
     first = card.readouts[0]
+    if meta.expert_sha256 != expert_sha256(Path(expert)):
+        raise FakeInstructError(
+            "holds the answers of another expert",
+            file=folder,
+            field="expert_sha256",
+            hint=f"Score {expert} first.",
+        )
     if meta.aggregation != first.aggregation:
         raise FakeInstructError(
             f"was aggregated by {meta.aggregation}, but the expert's readout is by {first.aggregation}",
@@ -215,9 +220,8 @@ def _provenance(
 ) -> dict[str, Any]:
     """What the figures rest on; nothing of it changes from run to run."""
     return {
-        "fakeinstruct": __version__,
         "python": platform.python_version(),
-        "packages": {name: version(name) for name in PACKAGES},
+        "packages": versions(*PACKAGES),
         "seed": seed,
         "positive_class": "fake",
         "probability": "sigmoid(margin) unfitted; sigmoid(scale * margin + bias) calibrated",

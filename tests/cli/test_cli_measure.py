@@ -11,6 +11,7 @@ from fakeinstruct.base.files import write_json
 from fakeinstruct.cli.main import app
 from fakeinstruct.expert.card import ExpertCard, Readout, load_card, save_card
 from fakeinstruct.forensics.answers import AnswersMeta, write_part
+from fakeinstruct.forensics.expert import expert_sha256
 
 
 def call(*words):
@@ -41,8 +42,13 @@ def answers(tmp_path):
     folder = tmp_path / "answers"
     folder.mkdir()
     write_part(folder, 0, rows)
+    # the expert below has a card and no weights, whose hash is that of any folder without weights
     meta = AnswersMeta(
-        expert="e", expert_sha256="0" * 64, items="chains", items_sha256="1" * 64, complete=True
+        expert="e",
+        expert_sha256=expert_sha256(tmp_path),
+        items="chains",
+        items_sha256="1" * 64,
+        complete=True,
     )
     write_json(folder / "meta.json", meta.model_dump(mode="json"))
     return folder
@@ -104,4 +110,10 @@ def test_calibrate_refuses_answers_read_otherwise(answers, expert):
     with pytest.raises(
         FakeInstructError, match="aggregated by sum, but the expert's readout is by logsumexp"
     ):
+        call("calibrate", expert, answers)
+
+
+def test_calibrate_refuses_the_answers_of_another_expert(answers, expert):
+    (expert / "model.safetensors").write_bytes(b"other weights")
+    with pytest.raises(FakeInstructError, match="answers of another expert"):
         call("calibrate", expert, answers)

@@ -81,7 +81,17 @@ def test_an_attribute_on_which_the_annotation_contradicts_itself_is_not_asked_ab
 
 
 @pytest.mark.parametrize(
-    "token", ["<image>", "<|image_pad|>", "</s>", "<IMG src='x'>", "[INST]", "<|im_end|>"]
+    "token",
+    [
+        "<image>",
+        "<|image_pad|>",
+        "</s>",
+        "<IMG src='x'>",
+        "[INST]",
+        "<|im_end|>",
+        "<image_soft_token>",
+        "<start_of_image>",
+    ],
 )
 def test_placeholders_are_refused(taxonomy, token):
     made = (Trace(id="a", points_to=Label.FAKE, observation=f"the sky {token} is flat"),)
@@ -93,8 +103,10 @@ def test_placeholders_are_refused(taxonomy, token):
 
 
 def test_ordinary_angles_are_not_placeholders(taxonomy):
-    made = (Trace(id="a", points_to=Label.FAKE, observation="the sign reads a < b > c, [sic]"),)
+    made = (
+        Trace(id="a", points_to=Label.FAKE, observation="the sign reads a < b > c, <size> </street>, [sic]"),
+    )
     assert (
         gather(chain(Label.FAKE, made), taxonomy).traces[0].view["observation"]
-        == "The sign reads a < b > c, [sic]."
+        == "The sign reads a < b > c, <size> </street>, [sic]."
     )

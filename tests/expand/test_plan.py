@@ -161,3 +161,8 @@ def test_the_questions_do_not_give_the_label_away(tmp_path, templates):
     assert np.mean(list(means.values())) == pytest.approx(0.5, abs=0.02)
     # the same classifier does find what is there to be found
     assert auc_of(rows["reasoning/explain"], "assistant") > 0.99
+
+
+def test_less_than_one_pair_a_label_is_refused(chain_set, templates):
+    with pytest.raises(FakeInstructError, match="ask for two or more"):
+        plan_of(chain_set, templates, pairs=1)
