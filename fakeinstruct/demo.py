@@ -45,7 +45,7 @@ def run_demo(out: str | Path, *, images: int = 2000, seed: int = 0) -> dict[str,
 
     out = Path(out)
     claim(out, {"images": images, "seed": seed})
-    chains, pairs, run = out / "chains", out / "pairs", out / "train"
+    chains, pairs, align, run = out / "chains", out / "pairs", out / "align", out / "train"
     expert, answers, choices, report = run / "expert", out / "answers", out / "choices", out / "report"
     rejects = Rejects()
 
@@ -55,8 +55,12 @@ def run_demo(out: str | Path, *, images: int = 2000, seed: int = 0) -> dict[str,
     with step(f"fakeinstruct expand {chains} --out {pairs} --seed {seed}"):
         manifest = expand(open_chains(chains), pairs, seed=seed, rejects=rejects)
         say(f"{manifest.pairs:,} distinct pairs of {manifest.chains:,} images")
-    with step(f"fakeinstruct train sample pairs={pairs} out={run} seed={seed}"):
-        train(load_recipe("sample", [f"pairs={pairs}", f"out={run}", f"seed={seed}"]), rejects=rejects)
+    for recipe, *overrides in (
+        ("sample-align", f"pairs={pairs}", f"out={align}", f"seed={seed}"),
+        ("sample", f"base={align / 'expert'}", f"pairs={pairs}", f"out={run}", f"seed={seed}"),
+    ):
+        with step(f"fakeinstruct train {recipe} {' '.join(overrides)}"):
+            train(load_recipe(recipe, overrides), rejects=rejects)
     with step(f"fakeinstruct score {expert} {chains} --out {answers} --explain"):
         score(load_expert(expert), open_chains(chains), answers, explain=True, rejects=rejects)
     with step(f"fakeinstruct score {expert} {pairs} --out {choices} --split test"):

@@ -44,8 +44,8 @@ class SmallShape(StrictModel):
     """
 
     image_size: int = Field(64, gt=0)
-    widths: tuple[int, ...] = (32, 64, 64, 96, 96)
-    strides: tuple[int, ...] = (1, 2, 1, 2, 2)
+    widths: tuple[int, ...] = (24, 48, 48, 96, 96, 128)
+    strides: tuple[int, ...] = (1, 2, 1, 2, 1, 2)
     hidden_size: int = Field(96, gt=0)
     layers: int = Field(2, gt=0)
     heads: int = Field(4, gt=0)

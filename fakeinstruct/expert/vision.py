@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from transformers import AutoConfig, AutoModel, PreTrainedConfig, PreTrainedModel
+from transformers import AutoConfig, AutoModel, PreTrainedConfig, PreTrainedModel, initialization
 from transformers.modeling_outputs import BaseModelOutput
 
 
@@ -23,17 +23,15 @@ class ConvVisionConfig(PreTrainedConfig):
         num_channels: Channels of the image.
         widths: Channels after each convolution; the last is the width of a token.
         strides: Stride of each convolution; their product is the side of a token in pixels.
-        momentum: How fast the running statistics of the normalisation follow, 0 to 1.
     """
 
     model_type = "fakeinstruct_conv"
 
     image_size: int = 64
     num_channels: int = 3
-    widths: list[int] | tuple[int, ...] = (32, 64, 64, 96, 96)
-    strides: list[int] | tuple[int, ...] = (1, 2, 1, 2, 2)
-    momentum: float = 0.1
-    hidden_size: int = 96
+    widths: list[int] | tuple[int, ...] = (24, 48, 48, 96, 96, 128)
+    strides: list[int] | tuple[int, ...] = (1, 2, 1, 2, 1, 2)
+    hidden_size: int = 128
     patch_size: int = 8
 
     def __post_init__(self, **kwargs: Any) -> None:
@@ -47,63 +45,65 @@ class ConvVisionConfig(PreTrainedConfig):
         super().__post_init__(**kwargs)
 
 
-class RunningNorm(nn.Module):
-    """Normalisation of each channel by statistics of the images seen *before*, in training as in use.
+class Residual(nn.Module):
+    """Adds to each colour channel its noise residual, by a fixed high-pass filter.
 
-    Batch normalisation would make an image's features, and so its loss, depend on what else is in the batch. Group
-    normalisation divides the amplitude of an image's own fine noise away, which is half of the evidence: on
-    CIFAKE it took five epochs to the AUC that this reaches in two. Each process keeps its own statistics; the first's
-    are saved.
+    The filter is the 3 x 3 one of steganalysis (Fridrich and Kodovsky 2012, "SQUARE 3x3"). A generator's traces
+    are a few grey levels between neighbouring pixels, under content a hundred times as strong: on the
+    sample set, the tower without the residual was at an AUC of .90 after 300 steps, with it at .99 after 225.
     """
 
-    mean: Tensor
-    variance: Tensor
-    batches: Tensor
+    GAIN = 8.0
+    LIMIT = 2.0
 
-    def __init__(self, channels: int, momentum: float) -> None:
+    kernel: Tensor
+
+    def __init__(self, channels: int) -> None:
         super().__init__()
-        self.momentum = momentum
-        self.weight = nn.Parameter(torch.ones(channels))
-        self.bias = nn.Parameter(torch.zeros(channels))
-        self.register_buffer("mean", torch.zeros(channels))
-        self.register_buffer("variance", torch.ones(channels))
-        self.register_buffer("batches", torch.zeros((), dtype=torch.long))
+        self.channels = channels
+        self.register_buffer("kernel", self.filter(), persistent=True)
+
+    def filter(self) -> Tensor:
+        """The filter for every channel, shape (channels, 1, 3, 3)."""
+        square = torch.tensor([[-1.0, 2.0, -1.0], [2.0, -4.0, 2.0], [-1.0, 2.0, -1.0]]) / 4
+        return square.expand(self.channels, 1, 3, 3).contiguous()
 
     def forward(self, x: Tensor) -> Tensor:
-        """Normalise (batch, channels, h, w); while its weight is trained, also follow the statistics."""
-        if self.training and self.weight.requires_grad:
-            return self._follow(x)
-        return self._normalise(x, self.mean, self.variance)
+        """Map (batch, channels, h, w) to (batch, 2 * channels, h, w)."""
+        padded = nn.functional.pad(x, (1, 1, 1, 1), mode="reflect")
+        residual = nn.functional.conv2d(padded, self.kernel.to(x.dtype), groups=self.channels)
+        return torch.cat([x, (self.GAIN * residual).clamp(-self.LIMIT, self.LIMIT)], dim=1)
 
-    def _normalise(self, x: Tensor, mean: Tensor, variance: Tensor) -> Tensor:
-        gain = self.weight * torch.rsqrt(variance + 1e-5)
-        return x * gain[:, None, None] + (self.bias - mean * gain)[:, None, None]
 
-    def _follow(self, x: Tensor) -> Tensor:
-        with torch.no_grad():
-            variance, mean = torch.var_mean(x, dim=(0, 2, 3))
-            if not self.batches:  # the very first batch has nothing before it
-                self.mean.copy_(mean)
-                self.variance.copy_(variance)
-            before = self.mean.clone(), self.variance.clone()
-            self.mean.lerp_(mean, self.momentum)
-            self.variance.lerp_(variance, self.momentum)
-            self.batches += 1
-        return self._normalise(x, *before)
+class FrozenBatchNorm(nn.BatchNorm2d):
+    """Batch normalisation that also keeps to its running statistics while its weight is frozen.
+
+    Group normalisation would divide the amplitude of an image's own noise away, which is half of the
+    evidence: on CIFAKE, after 900 steps, it was at an AUC of .963 where this is at .982.
+    """
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Normalise (batch, channels, h, w)."""
+        frozen = not self.weight.requires_grad
+        if self.training and not frozen:
+            return super().forward(input)
+        return nn.functional.batch_norm(
+            input, self.running_mean, self.running_var, self.weight, self.bias, training=False, eps=self.eps
+        )
 
 
 class ConvBlock(nn.Module):
-    """A 3 x 3 convolution, normalisation and GELU; the input is added where the shapes agree."""
+    """A 3 x 3 convolution, normalisation and ReLU; the input is added where the shapes agree."""
 
-    def __init__(self, channels_in: int, channels_out: int, stride: int, momentum: float) -> None:
+    def __init__(self, channels_in: int, channels_out: int, stride: int) -> None:
         super().__init__()
         self.conv = nn.Conv2d(channels_in, channels_out, 3, stride, padding=1, bias=False)
-        self.norm = RunningNorm(channels_out, momentum)
+        self.norm = FrozenBatchNorm(channels_out)
         self.residual = channels_in == channels_out and stride == 1
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (batch, channels_in, h, w) to (batch, channels_out, h / stride, w / stride)."""
-        y = nn.functional.gelu(self.norm(self.conv(x)))
+        y = nn.functional.relu(self.norm(self.conv(x)))
         return x + y if self.residual else y
 
 
@@ -120,10 +120,11 @@ class ConvVisionModel(PreTrainedModel):
 
     def __init__(self, config: ConvVisionConfig) -> None:
         super().__init__(config)
-        inputs = [config.num_channels, *config.widths[:-1]]
+        self.residual = Residual(config.num_channels)
+        inputs = [2 * config.num_channels, *config.widths[:-1]]
         self.blocks = nn.Sequential(
             *(
-                ConvBlock(channels_in, channels_out, stride, config.momentum)
+                ConvBlock(channels_in, channels_out, stride)
                 for channels_in, channels_out, stride in zip(
                     inputs, config.widths, config.strides, strict=True
                 )
@@ -135,17 +136,20 @@ class ConvVisionModel(PreTrainedModel):
         self.post_init()
 
     def _init_weights(self, module: nn.Module) -> None:
+        """Transformers' `initialization` leaves alone what was loaded; plain tensor methods would not."""
         if isinstance(module, nn.Conv2d):
-            nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
-        elif isinstance(module, RunningNorm | nn.LayerNorm):
-            nn.init.ones_(module.weight)
-            nn.init.zeros_(module.bias)
-        if isinstance(module, RunningNorm):
-            nn.init.zeros_(module.mean)
-            nn.init.ones_(module.variance)
-            nn.init.zeros_(module.batches)
-        if isinstance(module, ConvVisionModel):
-            nn.init.zeros_(module.position)
+            initialization.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+        elif isinstance(module, nn.BatchNorm2d | nn.LayerNorm):
+            initialization.ones_(module.weight)
+            initialization.zeros_(module.bias)
+        if isinstance(module, nn.BatchNorm2d):
+            initialization.zeros_(module.running_mean)
+            initialization.ones_(module.running_var)
+            initialization.zeros_(module.num_batches_tracked)
+        elif isinstance(module, Residual):
+            initialization.copy_(module.kernel, module.filter())
+        elif isinstance(module, ConvVisionModel):
+            initialization.zeros_(module.position)
 
     def forward(self, pixel_values: Tensor, **_: Any) -> BaseModelOutput:
         """Encode images.
@@ -157,7 +161,7 @@ class ConvVisionModel(PreTrainedModel):
             Tokens in rows from the upper left, shape (batch, tokens, hidden_size), also as the only entry of
             `hidden_states`, where LLaVA looks for them.
         """
-        grid = self.blocks(pixel_values.to(memory_format=torch.channels_last))  # (B, D, h, w)
+        grid = self.blocks(self.residual(pixel_values))  # (B, D, h, w)
         tokens = self.norm(grid.flatten(2).transpose(1, 2) + self.position)  # (B, h * w, D)
         return BaseModelOutput(last_hidden_state=tokens, hidden_states=(tokens,))
 
