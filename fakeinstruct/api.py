@@ -3,6 +3,7 @@
 The way: make_sample or import_chains -> open_chains -> expand -> train -> score -> calibrate, measure.
 """
 
+from fakeinstruct.base.errors import Rejects
 from fakeinstruct.chains.importers import import_chains
 from fakeinstruct.chains.sample import make_sample
 from fakeinstruct.chains.store import open_chains
@@ -18,6 +19,7 @@ from fakeinstruct.forensics.score import score
 from fakeinstruct.measure.run import calibrate, measure
 
 __all__ = [
+    "Rejects",
     "calibrate",
     "detect",
     "expand",

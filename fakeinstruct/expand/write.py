@@ -28,7 +28,7 @@ def expand(
     pairs: int | None = None,
     workers: int | None = None,
     templates: str | Path | None = None,
-    rejects: Rejects,
+    rejects: Rejects | None = None,
 ) -> PairManifest:
     """Expand chains into a pair set.
 
@@ -43,7 +43,7 @@ def expand(
         workers: Processes; one, in this process, by default. With more, a script needs the usual
             `if __name__ == "__main__":` above its call.
         templates: Folder of templates; the project's own by default.
-        rejects: Collects bad chains, and pairs that could not be rendered.
+        rejects: Collects bad chains, and pairs that could not be rendered; the manifest counts them.
 
     Returns:
         The manifest, as written to `manifest.json`.
@@ -53,6 +53,7 @@ def expand(
         UsageError: If a template is wrong.
     """
     out = Path(out)
+    rejects = rejects if rejects is not None else Rejects()
     template_set = load_templates(templates, taxonomy=chains.taxonomy)
     before = len(rejects)
     plan = make_plan(chains, template_set, seed=seed, pairs=pairs, rejects=rejects)

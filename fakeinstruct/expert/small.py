@@ -113,6 +113,8 @@ def llava_config(shape: SmallShape, *, vocab_size: int, **tokens: int) -> LlavaC
         num_attention_heads=shape.heads,
         num_key_value_heads=shape.heads,
         max_position_embeddings=shape.max_positions,
+        # Llama's 0.02 is made for a width of thousands; tied to so narrow an output it would learn words slowly
+        initializer_range=shape.hidden_size**-0.5,
         tie_word_embeddings=True,
         **tokens,
     )
