@@ -23,8 +23,9 @@ def test_there_are_recipes_for_the_sample_cifake_and_both_large_models():
 
 
 @pytest.mark.parametrize("name", SHIPPED)
-def test_every_recipe_resolves_offline(name):
-    recipe = load_recipe(name)
+def test_every_recipe_resolves_offline(name, base_folder):
+    second_stage = [f"base={base_folder}"] if name == "sample" else []
+    recipe = load_recipe(name, second_stage)
     estimate = dry_run(recipe)
     assert estimate.steps > 0
     assert all(gib > 0 for gib in estimate.gib.values())
@@ -73,7 +74,7 @@ def test_zero_shares_weights_gradients_and_optimizer():
 )
 def test_a_wrong_recipe_is_refused_by_name(override, message):
     with pytest.raises(UsageError, match=message.replace("(", r"\(")):
-        load_recipe("sample", [override])
+        load_recipe("sample-align", [override])
 
 
 def test_overrides_reach_the_sections():
