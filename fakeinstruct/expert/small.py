@@ -40,12 +40,14 @@ prompt and a training prompt are the same tokens."""
 class SmallShape(StrictModel):
     """Shape of the small expert; every number that its size depends on.
 
-    Sides are in pixels. `strides` of the convolutions multiply to the side of a vision token.
+    Sides are in pixels. `strides` of the convolutions multiply to the side of a vision token. `residual` puts the
+    image's noise residual beside its colours.
     """
 
     image_size: int = Field(64, gt=0)
     widths: tuple[int, ...] = (24, 48, 48, 96, 96, 128)
     strides: tuple[int, ...] = (1, 2, 1, 2, 1, 2)
+    residual: bool = True
     hidden_size: int = Field(96, gt=0)
     layers: int = Field(2, gt=0)
     heads: int = Field(4, gt=0)
@@ -92,7 +94,10 @@ def build_processor(texts: Iterable[str], shape: SmallShape) -> LlavaProcessor:
 def vision_config(shape: SmallShape) -> ConvVisionConfig:
     """Configuration of the vision tower of a small expert."""
     return ConvVisionConfig(
-        image_size=shape.image_size, widths=list(shape.widths), strides=list(shape.strides)
+        image_size=shape.image_size,
+        widths=list(shape.widths),
+        strides=list(shape.strides),
+        residual=shape.residual,
     )
 
 

@@ -23,6 +23,7 @@ class ConvVisionConfig(PreTrainedConfig):
         num_channels: Channels of the image.
         widths: Channels after each convolution; the last is the width of a token.
         strides: Stride of each convolution; their product is the side of a token in pixels.
+        residual: Put the noise residual beside the colours; see `Residual`.
     """
 
     model_type = "fakeinstruct_conv"
@@ -31,6 +32,7 @@ class ConvVisionConfig(PreTrainedConfig):
     num_channels: int = 3
     widths: list[int] | tuple[int, ...] = (24, 48, 48, 96, 96, 128)
     strides: list[int] | tuple[int, ...] = (1, 2, 1, 2, 1, 2)
+    residual: bool = True
     hidden_size: int = 128
     patch_size: int = 8
 
@@ -120,8 +122,8 @@ class ConvVisionModel(PreTrainedModel):
 
     def __init__(self, config: ConvVisionConfig) -> None:
         super().__init__(config)
-        self.residual = Residual(config.num_channels)
-        inputs = [2 * config.num_channels, *config.widths[:-1]]
+        self.residual = Residual(config.num_channels) if config.residual else nn.Identity()
+        inputs = [config.num_channels * (2 if config.residual else 1), *config.widths[:-1]]
         self.blocks = nn.Sequential(
             *(
                 ConvBlock(channels_in, channels_out, stride)

@@ -59,6 +59,12 @@ def test_a_frozen_tower_keeps_its_statistics_while_the_rest_is_trained():
     assert torch.allclose(tower.eval()(images).last_hidden_state, in_training, atol=1e-6)
 
 
+def test_a_tower_without_the_residual_sees_the_colours_alone():
+    tower = ConvVisionModel(ConvVisionConfig(image_size=16, widths=[8, 16], strides=[1, 2], residual=False))
+    assert tower.blocks[0].conv.in_channels == 3
+    assert tower.eval()(torch.zeros(1, 3, 16, 16)).last_hidden_state.shape == (1, 64, 16)
+
+
 def test_the_residual_of_a_ramp_is_nothing_and_of_a_checkerboard_everything():
     residual = Residual(3)
     ramp = torch.arange(8.0).expand(1, 3, 8, 8) / 8

@@ -21,7 +21,16 @@ SMALL = (
 
 
 def start(pairs, out, *overrides, fresh_session=False):
-    command = [sys.executable, "-m", "fakeinstruct", "train", "sample-align", f"pairs={pairs}", f"out={out}", SMALL]
+    command = [
+        sys.executable,
+        "-m",
+        "fakeinstruct",
+        "train",
+        "sample-align",
+        f"pairs={pairs}",
+        f"out={out}",
+        SMALL,
+    ]
     command += ["data={split: train}", "optimizer.batch=4", "optimizer.epochs=1", *overrides]
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     return subprocess.Popen(
