@@ -1,7 +1,7 @@
 """A small convolutional vision tower for LLaVA: pixels in, a grid of tokens out.
 
-A patch embedding or a Hiera of this size learns the fine traces of generators far slower (measured on
-CIFAKE: the same AUC took seven times as long, or was not reached), since upsampling leaves its traces
+A patch embedding or a Hiera of this size learns the fine traces of generators far slower, as a prototype on
+CIFAKE showed, since upsampling leaves its traces
 between neighbouring pixels: the first layer must look at those, everywhere.
 """
 
@@ -51,8 +51,9 @@ class Residual(nn.Module):
     """Adds to each colour channel its noise residual, by a fixed high-pass filter.
 
     The filter is the 3 x 3 one of steganalysis (Fridrich and Kodovsky 2012, "SQUARE 3x3"). A generator's traces
-    are a few grey levels between neighbouring pixels, under content a hundred times as strong: on the
-    sample set, the tower without the residual was at an AUC of .90 after 300 steps, with it at .99 after 225.
+    are a few grey levels between neighbouring pixels, under content a hundred times as strong: in a
+    trial on the sample's test photographs (a linear head on the mean token, one seed), the AUC on generated fakes was
+    .90 after 300 steps without the residual and .99 after 225 with it.
     """
 
     GAIN = 8.0
@@ -80,8 +81,9 @@ class Residual(nn.Module):
 class FrozenBatchNorm(nn.BatchNorm2d):
     """Batch normalisation that also keeps to its running statistics while its weight is frozen.
 
-    Group normalisation would divide the amplitude of an image's own noise away, which is half of the
-    evidence: on CIFAKE, after 900 steps, it was at an AUC of .963 where this is at .982.
+    Group normalisation would divide the amplitude of an image's own noise away: in a trial on
+    CIFAKE (a linear head on the mean token, 900 steps, one seed), with the residual, its test AUC was .963 and
+    plain batch normalisation's .981.
     """
 
     def forward(self, input: Tensor) -> Tensor:
