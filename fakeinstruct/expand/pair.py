@@ -15,8 +15,12 @@ from fakeinstruct.base.errors import FakeInstructError, UsageError
 from fakeinstruct.base.files import read_json
 from fakeinstruct.chains.schema import Identifier, Label, Split
 
-Task = Literal["verdict", "reasoning", "evidence", "choice", "advice"]
-"""FakeInstruct's dimensions; evidence comes as narrative (`evidence`) and as multiple choice (`choice`)."""
+Task = Literal[
+    "verdict", "reasoning", "evidence", "choice", "advice", "knowledge", "grounding", "looks"
+]
+"""FakeInstruct's dimensions, and what the later papers add: evidence comes as narrative (`evidence`) and as
+multiple choice (`choice`), extended knowledge as `advice` and `knowledge`; `grounding` answers or asks with
+boxes, `looks` scans the whole image and then looks at crops of it."""
 
 Stage = Literal["alignment", "instruction"]
 
@@ -86,10 +90,12 @@ class VerdictReadout(StrictModel):
     """How a verdict template's answer is read as a probability: its question, and the word of each label.
 
     The verdict is the answer's first word; `fake` and `real` list the words that mean each label there.
+    `held_out` are wordings of the question that no pair uses, for measuring.
     """
 
     template: str
     prompts: tuple[str, ...]
+    held_out: tuple[str, ...] = ()
     fake: tuple[str, ...]
     real: tuple[str, ...]
 
