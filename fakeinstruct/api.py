@@ -5,9 +5,13 @@ The way: make_sample or import_chains -> open_chains -> expand -> train -> score
 
 from fakeinstruct.base.errors import Rejects
 from fakeinstruct.chains.importers import import_chains
+from fakeinstruct.chains.merge import merge_chains
+from fakeinstruct.chains.reencode import reencode
 from fakeinstruct.chains.sample import make_sample
 from fakeinstruct.chains.store import open_chains
 from fakeinstruct.demo import run_demo
+from fakeinstruct.expand.card.write import write_card
+from fakeinstruct.expand.export.write import export
 from fakeinstruct.expand.pair import open_pairs
 from fakeinstruct.expand.write import expand
 from fakeinstruct.expert.launch import train
@@ -16,22 +20,28 @@ from fakeinstruct.forensics.answers import open_answers
 from fakeinstruct.forensics.detect import detect
 from fakeinstruct.forensics.expert import load_expert
 from fakeinstruct.forensics.score import score
+from fakeinstruct.measure.audit.run import audit
 from fakeinstruct.measure.run import calibrate, measure
 
 __all__ = [
     "Rejects",
+    "audit",
     "calibrate",
     "detect",
     "expand",
+    "export",
     "import_chains",
     "load_expert",
     "load_recipe",
     "make_sample",
     "measure",
+    "merge_chains",
     "open_answers",
     "open_chains",
     "open_pairs",
+    "reencode",
     "run_demo",
     "score",
     "train",
+    "write_card",
 ]

@@ -7,6 +7,7 @@ from pathlib import Path, PurePosixPath
 
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from fakeinstruct.base.boxes import Fractions, to_pixels
 from fakeinstruct.base.errors import RecordError
 
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")
@@ -39,7 +40,7 @@ def resolve_under(root: str | Path, relative: str) -> Path:
     base = Path(root).resolve()
     try:
         full = (base / path).resolve()
-    except (OSError, RuntimeError) as error:
+    except (OSError, RuntimeError, ValueError) as error:
         raise RecordError(
             f"image path {relative!r} cannot be resolved ({error})", field="image.path"
         ) from error
@@ -83,6 +84,15 @@ def _open(path: Path) -> Image.Image:
     return image
 
 
+def open_header(path: str | Path) -> Image.Image:
+    """Open an image and read its header, not its pixels; close it after use, by ``with``.
+
+    Raises:
+        RecordError: As `load_image`, except for damage that shows only when decoding.
+    """
+    return _open(Path(path))
+
+
 def _rgb(image: Image.Image) -> Image.Image:
     """8-bit RGB; of 16 bits the upper 8, where Pillow's own conversion clips nearly everything to white."""
     if image.mode.startswith("I;16"):
@@ -106,6 +116,13 @@ def load_image(path: str | Path) -> Image.Image:
             raise RecordError(
                 f"image is truncated or damaged ({error})", file=path, field="image.path"
             ) from error
+
+
+def crop_image(image: Image.Image, box: Fractions) -> Image.Image:
+    """The part of an image within a box, at least one pixel wide and high."""
+    x0, y0, x1, y1 = to_pixels(box, image.width, image.height)
+    left, upper = min(x0, image.width - 1), min(y0, image.height - 1)
+    return image.crop((left, upper, max(x1, left + 1), max(y1, upper + 1)))
 
 
 def image_size(path: str | Path) -> tuple[int, int]:

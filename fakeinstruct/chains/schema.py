@@ -235,6 +235,7 @@ class Meta(StrictModel):
     """`meta.json` of a chain set.
 
     `image_root` is relative to the chain set's folder unless absolute. `licences` maps a source to its terms.
+    `evaluation_only` is why the set may not be trained on, if it may not; `expand` then refuses it.
     """
 
     schema_version: Literal[1] = SCHEMA_VERSION
@@ -242,4 +243,5 @@ class Meta(StrictModel):
     image_root: str = "."
     licences: dict[str, str] = Field(default_factory=dict)
     synthetic: bool = False
+    evaluation_only: str | None = None
     notes: str | None = None

@@ -71,6 +71,19 @@ class ChainSet:
         if rejects is not None:
             rejects.check(number)
 
+    def check_trainable(self) -> None:
+        """Refuse a set that was published for evaluation only.
+
+        Raises:
+            UsageError: Saying why it may not be trained on.
+        """
+        if self.meta.evaluation_only:
+            raise UsageError(
+                f"may not be trained on: {self.meta.evaluation_only}",
+                file=self.folder,
+                hint="Score it instead; its questions are in items.jsonl.",
+            )
+
     def image_path(self, chain: Chain) -> Path:
         """The image file of a chain.
 

@@ -15,6 +15,16 @@ from fakeinstruct.base.surfaces import surface
 
 Sentence = Annotated[str, Field(min_length=1)]
 
+OTHER_SENSE = re.compile(
+    r"characters|focus|form|letters|mood|stretching|subject|topic|viewpoint|warp", re.IGNORECASE
+)
+"""Names that free text mostly uses in another sense ("the focus is on"), so that they are no word on the attribute."""
+
+EVERYDAY = re.compile(
+    r"arrangement|colou?rs?|composition|light|placement|shapes?|theme|writing", re.IGNORECASE
+)
+"""Names that free text often uses in another sense ("a light blue car"); they count right after "the" only."""
+
 
 class Attribute(StrictModel):
     """One attribute of an image that can betray a generator or speak for a photograph.
@@ -59,6 +69,31 @@ class Taxonomy(StrictModel):
     def key(self, name: str) -> str | None:
         """The key of an attribute under any of its names, letter case and punctuation aside, or None."""
         return self._keys_by_alias.get(_fold(name))
+
+    @cached_property
+    def _names(self) -> re.Pattern[str]:
+        """All names as one pattern, longest first; as they are written, with any spaces and punctuation between."""
+        names = sorted(self._keys_by_alias, key=len, reverse=True)
+        return re.compile(
+            r"(?<![\w-])(?:"
+            + "|".join(name.replace(" ", r"[^0-9a-z.;:]{1,3}") for name in names)
+            + r")(?![\w-])",
+            re.IGNORECASE,
+        )
+
+    def named_in(self, text: str) -> dict[str, str]:
+        """The attributes that free text names: key to the words that name it first.
+
+        Whole words only, and of overlapping names the longest; not those of `OTHER_SENSE`, and everyday words
+        (see `EVERYDAY`) only right after "the".
+        """
+        found: dict[str, str] = {}
+        for match in self._names.finditer(text):
+            name, key = match[0], self.key(match[0])
+            everyday = EVERYDAY.fullmatch(name) and not text[: match.start()].lower().endswith("the ")
+            if key and not everyday and not OTHER_SENSE.fullmatch(name):
+                found.setdefault(key, name)
+        return found
 
     def check(self, key: str, *, field: str) -> None:
         """Refuse a key that the taxonomy does not have.

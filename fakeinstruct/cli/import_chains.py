@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -11,34 +11,48 @@ from fakeinstruct.base.errors import Rejects
 from fakeinstruct.base.progress import console
 from fakeinstruct.cli.common import MaxRejects, Out, close
 
+if TYPE_CHECKING:
+    from fakeinstruct.chains.importers import ImportSummary
+
 
 def import_chains(
-    format: Annotated[str, typer.Argument(help="Format of the source: imagefolder.", show_default=False)],
-    src: Annotated[Path, typer.Argument(help="A folder or a .zip file.", show_default=False)],
+    format: Annotated[str, typer.Argument(help="Format of the source; see above.", show_default=False)],
+    src: Annotated[
+        Path, typer.Argument(help="A folder, a .zip file, or an annotation file.", show_default=False)
+    ],
     out: Out,
-    fake: Annotated[
-        list[str] | None, typer.Option("--fake", help="A class folder that holds fakes; repeatable.")
+    image_root: Annotated[
+        Path | None,
+        typer.Option("--image-root", help="Where the images lie.  [default: in the source, beside the file]"),
     ] = None,
-    real: Annotated[
-        list[str] | None, typer.Option("--real", help="A class folder that holds real images; repeatable.")
-    ] = None,
+    without_images: Annotated[
+        bool,
+        typer.Option("--without-images", help="Read no image; what needs its size or pixels is rejected."),
+    ] = False,
     dataset: Annotated[
         str | None, typer.Option("--dataset", help="Name of the set.  [default: the source's name]")
     ] = None,
-    generator: Annotated[
-        str | None, typer.Option("--generator", help="Generator of all fakes, if no folder names it.")
-    ] = None,
-    camera_set: Annotated[
-        str | None, typer.Option("--camera-set", help="Source of all real images, if it is known.")
-    ] = None,
     validation: Annotated[
-        float | None,
+        float,
+        typer.Option("--validation", help="Share for validation if no published split is it.", max=0.5),
+    ] = 0.1,
+    seed: Annotated[int, typer.Option("--seed", help="Same seed, same splits.", min=0)] = 0,
+    fake: Annotated[
+        list[str] | None,
+        typer.Option("--fake", help="imagefolder: a class folder that holds fakes; repeatable."),
+    ] = None,
+    real: Annotated[
+        list[str] | None,
         typer.Option(
-            "--validation", help="Share for validation if no folder is it.  [default: 0.1]", max=0.5
+            "--real", help="imagefolder: a class folder of real images; xaigd: a generator of them."
         ),
     ] = None,
-    seed: Annotated[
-        int | None, typer.Option("--seed", help="Same seed, same splits.  [default: 0]", min=0)
+    generator: Annotated[
+        str | None,
+        typer.Option("--generator", help="imagefolder: generator of all fakes, if no folder names it."),
+    ] = None,
+    camera_set: Annotated[
+        str | None, typer.Option("--camera-set", help="imagefolder: source of all real images, if known.")
     ] = None,
     max_rejects: MaxRejects = 0.2,
     dry_run: Annotated[
@@ -47,42 +61,69 @@ def import_chains(
 ) -> None:
     """Import published annotations as a chain set.
 
-    **imagefolder** takes class folders `REAL`/`FAKE`, `0_real`/`1_fake`, `nature`/`ai` at any depth, below
-    `train`, `val`, `test` and generator folders if there are any. Others are named with `--fake` and
-    `--real`; what a folder holds is never guessed. Images of a folder stay where they are, those of a zip
-    file are unpacked into the chain set.
+    **Formats**
+
+    - `imagefolder`: class folders `REAL`/`FAKE`, `0_real`/`1_fake`, `nature`/`ai`, or those that you name
+    - `llava`: LLaVA's JSON with explanations in free English; true/false benchmarks of the same form
+    - `fakeclue`: FakeClue (FakeVLM)
+    - `mmfr`: MMFR (FakeReasoning), attributes by path and chains of reasoning
+    - `loki`: LOKI, open questions with boxes, and true/false questions
+    - `fakebench`: FakeBench, for evaluation only
+    - `synthscars`: SynthScars (LEGION), sentences with polygons
+    - `fakexplained`: FakeXplained, and ms-swift's grounding rows, with boxes
+    - `sida`: SIDA, real, generated and tampered images with masks
+    - `xaigd`: X-AIGD, artifacts with polygons, and paired real images
+    - `sofake`: So-Fake, verdicts with a box
+
+    What a folder, a number or a box means is never guessed: docs/formats.md says what each format's mean, and a
+    record that contradicts itself is rejected. Images of a folder stay where they are, those of a zip file are
+    unpacked into the chain set.
 
     **Examples**
 
     `fakeinstruct import imagefolder cifake.zip --out chains/cifake --generator sd14`
 
     `fakeinstruct import imagefolder photos --out chains/mine --real camera --fake midjourney --fake flux`
+
+    `fakeinstruct import loki open_ended_vqa.json --out chains/loki --image-root media_data`
+
+    `fakeinstruct import fakebench FakeBench --out chains/fakebench --without-images`
     """
     from fakeinstruct.chains.importers import import_chains as run
-    from fakeinstruct.cli.tables import print_counts
 
-    given = {
-        "fake": fake,
-        "real": real,
-        "validation": validation,
-        "generator": generator,
-        "camera_set": camera_set,
-        "seed": seed,
-    }
+    given = {"fake": fake, "real": real, "generator": generator, "camera_set": camera_set}
+    options: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
     rejects = Rejects(max_rejects)
     summary = run(
         format,
         src,
         out,
+        image_root=image_root,
+        without_images=without_images,
+        validation=validation,
+        seed=seed,
         rejects=rejects,
         dataset=dataset,
         dry_run=dry_run,
-        **{name: value for name, value in given.items() if value is not None},
+        **options,
     )
+    _print(summary)
+    print("dry run: nothing was written" if dry_run else _written(summary, out))
+    close(rejects, None if dry_run else out)
+
+
+def _print(summary: ImportSummary) -> None:
+    from fakeinstruct.cli.tables import print_counts
+
     print_counts(summary.counts)
     if summary.ignored:
-        console.print(f"ignored {summary.ignored:,} files that are not images", markup=False, highlight=False)
+        console.print(
+            f"ignored {summary.ignored:,} files that are not of the format", markup=False, highlight=False
+        )
     for remark in summary.remarks:
         console.print(f"note: {remark}", markup=False, highlight=False)
-    print("dry run: nothing was written" if dry_run else f"{summary.chains:,} chains in {out}")
-    close(rejects, None if dry_run else out)
+
+
+def _written(summary: ImportSummary, out: Path) -> str:
+    items = f" and {summary.items:,} evaluation items" if summary.items else ""
+    return f"{summary.chains:,} chains{items} in {out}"

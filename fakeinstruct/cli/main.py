@@ -10,15 +10,20 @@ import typer
 from fakeinstruct import __version__
 from fakeinstruct.base.errors import FakeInstructError, from_os_error
 from fakeinstruct.cli import (
+    audit,
     calibrate,
+    card,
     demo,
     detect,
     doctor,
     expand,
+    export,
     import_chains,
     lint,
     measure,
+    merge,
     preview,
+    reencode,
     sample,
     schema,
     score,
@@ -57,10 +62,15 @@ def main(
 app.command("demo")(demo.demo)
 app.command("sample")(sample.sample)
 app.command("import")(import_chains.import_chains)
+app.command("merge")(merge.merge)
 app.command("validate")(validate.validate)
+app.command("audit")(audit.audit)
+app.command("reencode")(reencode.reencode)
 app.command("lint")(lint.lint)
 app.command("preview")(preview.preview)
 app.command("expand")(expand.expand)
+app.command("export")(export.export)
+app.command("card")(card.card)
 app.command("train")(train.train)
 app.command("score")(score.score)
 app.command("detect")(detect.detect)

@@ -14,22 +14,26 @@ def preview(
     templates: Annotated[
         Path | None, typer.Option(help="Folder of templates in place of the project's.")
     ] = None,
-    examples: Annotated[int, typer.Option(help="Number of pairs shown.", min=1)] = 4,
+    examples: Annotated[int, typer.Option(help="Number of pairs shown.", min=1)] = 5,
     seed: Annotated[int, typer.Option(help="Seed of the draw.", min=0)] = 0,
 ) -> None:
-    """Print a few pairs of one template, fake and real.
+    """Print a few pairs of one template, of as many kinds of chains as there are.
 
-    fakeinstruct preview reasoning/premise --chains chains
-    fakeinstruct preview mine/question --templates my-templates --chains chains --examples 8
+    Of each of these one, if it is there and can fill the template: generated, edited, processed, untouched,
+    without traces.
+
+        fakeinstruct preview reasoning/premise --chains chains
+        fakeinstruct preview mine/question --templates my-templates --chains chains --examples 8
     """
     from fakeinstruct.chains.store import open_chains
-    from fakeinstruct.expand.lint import load_templates
+    from fakeinstruct.expand.lint import load_template
+    from fakeinstruct.expand.preview import kind_of
     from fakeinstruct.expand.preview import preview as preview_template
 
     chain_set = open_chains(chains)
-    found = load_templates(templates, taxonomy=chain_set.taxonomy)[template]
-    for pair in preview_template(found, chain_set, examples=examples, seed=seed):
-        print(f"--- {pair.chain}  {pair.label}  {pair.images[0].path}")
+    found = load_template(template, templates, taxonomy=chain_set.taxonomy)
+    for chain, pair in preview_template(found, chain_set, examples=examples, seed=seed):
+        print(f"--- {chain.id} ({kind_of(chain)})")
         for message in pair.messages:
             print(f"{message.role}: {message.text()}")
         print(f"target: {pair.target.model_dump_json(exclude_defaults=True)}\n")

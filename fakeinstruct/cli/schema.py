@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 def json_schemas() -> dict[str, dict[str, Any]]:
     """The JSON Schema of each noun that is stored as JSON, by name."""
+    from fakeinstruct.chains.items import Item
     from fakeinstruct.chains.schema import Chain, Meta
     from fakeinstruct.chains.taxonomy import Taxonomy
     from fakeinstruct.expand.pair import Pair, PairManifest
@@ -25,6 +26,7 @@ def json_schemas() -> dict[str, dict[str, Any]]:
     models: dict[str, type[BaseModel]] = {
         "chain": Chain,
         "chain-meta": Meta,
+        "item": Item,
         "taxonomy": Taxonomy,
         "pair": Pair,
         "pair-manifest": PairManifest,

@@ -8,28 +8,56 @@ from jinja2 import nodes
 
 from fakeinstruct.base.errors import UsageError, nearest
 from fakeinstruct.expand import sandbox
+from fakeinstruct.expand.comparison import RELATIONS
 from fakeinstruct.expand.context import (
     ATTRIBUTE_FIELDS,
     CHAIN_NAMES,
     OPTION_FIELDS,
-    PLACEHOLDER,
     STATUSES,
+    TAG_FIELDS,
     TRACE_FIELDS,
 )
+from fakeinstruct.expand.fields import fields_in
 from fakeinstruct.expand.front import OPTION_TEXTS
+from fakeinstruct.expand.placeholders import PLACEHOLDER
+from fakeinstruct.expand.regions import LOOK_FIELDS, REGION_FIELDS
 from fakeinstruct.expand.sandbox import Finding
+from fakeinstruct.expand.target import BOXES, WORDS
 from fakeinstruct.expand.template import Template
 
-QUESTION_FIELDS = {"trace": ("name",), "attribute": ("key", "name", "definition"), "options": OPTION_FIELDS}
+_ATTRIBUTE = ("key", "name", "definition")
+
+QUESTION_FIELDS = {
+    "trace": ("name",),
+    "attribute": _ATTRIBUTE,
+    "first": _ATTRIBUTE,
+    "second": _ATTRIBUTE,
+    "region": ("box",),
+    "options": OPTION_FIELDS,
+}
 """What a question may say of a chain; anything else could give the label away."""
 
 FIELDS = {
     "trace": TRACE_FIELDS,
     "traces": TRACE_FIELDS,
+    "strongest": TRACE_FIELDS,
     "attribute": ATTRIBUTE_FIELDS,
+    "first": ATTRIBUTE_FIELDS,
+    "second": ATTRIBUTE_FIELDS,
+    "region": REGION_FIELDS,
+    "looks": LOOK_FIELDS,
+    "tags": TAG_FIELDS,
     "options": OPTION_FIELDS,
 }
 """Fields of the names that have any; of lists, fields of what they hold."""
+
+OVER = {"chain": (), "trace": ("trace",), "attribute": ("attribute",), "region": ("region",)} | {
+    "comparison": ("first", "second")
+}
+"""Names that a template has for what it goes over."""
+
+LISTED_BY = {"attribute": (STATUSES, "status"), "comparison": (RELATIONS, "relation")}
+"""The cases that phrases may be listed by, besides the label, and what they are called."""
 
 
 def check(template: Template) -> list[Finding]:
@@ -49,9 +77,9 @@ def check(template: Template) -> list[Finding]:
 def known_names(template: Template) -> set[str]:
     """Names that the blocks and phrases of a template may use."""
     front = template.front
-    names = {*CHAIN_NAMES, *template.variants}
-    if front.over != "chain":
-        names.add(front.over)
+    names = {*CHAIN_NAMES, *template.variants, *OVER[front.over]}
+    if front.looks:
+        names.add("looks")
     if front.options:
         names |= {"options", "answer", "answer_text"}
     if front.polarity:
@@ -109,23 +137,10 @@ def _check_tree(template: Template, tree: nodes.Template | nodes.Block) -> list[
         found.append(
             Finding(sandbox.first_line(tree, name), f"there is no name '{name}'", nearest(name, known))
         )
-    for line, owner, field in _fields(tree):
+    for line, owner, field in fields_in(tree):
         if owner in FIELDS and field not in FIELDS[owner]:
             found.append(Finding(line, f"'{owner}' has no field '{field}'", nearest(field, FIELDS[owner])))
     return found
-
-
-def _fields(tree: nodes.Node) -> Iterator[tuple[int, str, str]]:
-    """Uses of a field: line, the context name that the field belongs to, the field."""
-    loops = {
-        loop.target.name: loop.iter.name
-        for loop in tree.find_all(nodes.For)
-        if isinstance(loop.target, nodes.Name) and isinstance(loop.iter, nodes.Name)
-    }
-    for use in tree.find_all(nodes.Getattr):
-        owner = use.node.node if isinstance(use.node, nodes.Getitem) else use.node
-        if isinstance(owner, nodes.Name):
-            yield use.lineno, loops.get(owner.name, owner.name), use.attr
 
 
 def _check_variants(template: Template) -> list[Finding]:
@@ -137,12 +152,50 @@ def _check_variants(template: Template) -> list[Finding]:
             found.append(Finding(1, f"variants.{name} is used in no block"))
         if name in taken or not name.isidentifier():
             found.append(Finding(1, f"variants.{name}: this name cannot be a list of phrases"))
-        if set(lists) == set(STATUSES) and template.front.over != "attribute":
-            found.append(Finding(1, f"variants.{name}: phrases by status need 'over: attribute'"))
+        for over, (cases, what) in LISTED_BY.items():
+            if not {*lists}.isdisjoint(cases) and template.front.over != over:
+                found.append(Finding(1, f"variants.{name}: phrases by {what} need 'over: {over}'"))
     if template.front.options:
         found += _check_options(template)
+    found += [*_check_held_out(template), *_check_telling(template)]
     if any(PLACEHOLDER.search(text) for text in template.phrase_texts()):
         found.append(Finding(1, "a phrase holds an image placeholder or control token"))
+    return found
+
+
+def _check_telling(template: Template) -> list[Finding]:
+    """Phrases of one list tell the same traces and write the same boxes, so that targets need not look at words."""
+    found = []
+    for name, lists in template.variants.items():
+        for phrases in lists.values() if name in template.answer_names else ():
+            told = {}
+            for text in phrases:
+                uses = {(owner, field) for _, owner, field in fields_in(sandbox.parse(text, template.file))}
+                told[text] = {(owner, field in BOXES) for owner, field in uses if field in WORDS | BOXES}
+                told[text] -= {("region", True), ("region", False)}  # the target, whatever is said of it
+            differing = [text for text in phrases if told[text] != told[phrases[0]]]
+            if differing:
+                problem = f"variants.{name}: {differing[0]!r} does not tell the same as the first phrase"
+                hint = "Either all phrases of a list word the traces (or write boxes), or none does; make two lists."
+                found.append(Finding(1, problem, hint))
+    return found
+
+
+def _check_held_out(template: Template) -> list[Finding]:
+    """Wordings kept for measuring are of a list that questions use, and pairs never have them."""
+    found = []
+    for name, texts in template.front.held_out.items():
+        lists = template.variants.get(name)
+        if lists is None or name not in template.question_names:
+            hint = nearest(name, template.variants)
+            found.append(Finding(1, f"held_out.{name}: no question has a list of that name", hint))
+            continue
+        used = {text for phrases in lists.values() for text in phrases}
+        for text in texts:
+            if text in used or texts.count(text) > 1:
+                found.append(Finding(1, f"held_out.{name}: {text!r} is there twice, or pairs use it"))
+            if "{" in text or PLACEHOLDER.search(text):
+                found.append(Finding(1, f"held_out.{name}: {text!r} must be plain text"))
     return found
 
 
@@ -175,7 +228,7 @@ def _check_questions(template: Template) -> list[Finding]:
             if keyed or (name not in template.variants and name not in QUESTION_FIELDS):
                 problem = f"{where}'{name}' in a question gives the answer away"
                 found.append(Finding(line or sandbox.first_line(tree, name), problem, hint))
-        for at, owner, field in _fields(tree):
+        for at, owner, field in fields_in(tree):
             if owner in QUESTION_FIELDS and field not in QUESTION_FIELDS[owner]:
                 problem = f"{where}'{owner}.{field}' in a question gives the answer away"
                 found.append(Finding(line or at, problem, hint))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
@@ -10,19 +10,28 @@ from fakeinstruct.base.config import StrictModel
 from fakeinstruct.chains.schema import Label
 from fakeinstruct.expand.pair import Stage, Task
 
-Over = Literal["chain", "trace", "attribute"]
+Over = Literal["chain", "trace", "attribute", "region", "comparison"]
+
+
+Wording = Annotated[str, Field(min_length=1, pattern=r"\S")]
 
 
 class Needs(StrictModel):
     """What a chain must hold for a template to be filled.
 
     `traces`: so many traces that point to the chain's label; `absent`: so many attributes judged absent;
-    `region`, `inference`, `advice`: each trace that the template goes over (any one, for a template over
-    the chain) has it. Advice may be the bank's.
+    `attribute` (it is filed under one), `region`, `inference`, `advice`: each trace that the template goes over
+    (any one, for a template over the chain) has it. Advice may be the bank's.
+
+    `flaws` and `strongest` are asked of fakes alone: so many traces that point to fake, and one of them graver
+    than all others. With either, what is needed of traces is not needed of a real image.
     """
 
     traces: int = Field(0, ge=0)
     absent: int = Field(0, ge=0)
+    flaws: int = Field(0, ge=0)
+    strongest: bool = False
+    attribute: bool = False
     region: bool = False
     inference: bool = False
     advice: bool = False
@@ -30,7 +39,12 @@ class Needs(StrictModel):
     @property
     def of_traces(self) -> bool:
         """Whether something is needed of each trace."""
-        return self.region or self.inference or self.advice
+        return self.attribute or self.region or self.inference or self.advice
+
+    @property
+    def of_fakes(self) -> bool:
+        """Whether a real image needs nothing."""
+        return self.flaws > 0 or self.strongest
 
 
 OPTION_TEXTS: dict[str, tuple[str, ...]] = {
@@ -52,7 +66,7 @@ class OptionSpec(StrictModel):
 
     kind: Literal["verdict", "attribute", "pair"]
     texts: dict[str, str]
-    count: int = Field(4, ge=3, le=8)
+    count: int = Field(4, ge=2, le=8)
     none_means: Literal["nothing listed", "real"] = "nothing listed"
 
     @model_validator(mode="after")
@@ -73,10 +87,12 @@ class LabelWords(StrictModel):
 class FrontMatter(StrictModel):
     """The YAML above a template's blocks.
 
-    `over` is what it is repeated for: once a chain, for each trace that points to the label, or for each
-    attribute that is known. `variants` maps a name to a list of phrases, or to the name of a list in
-    `phrases.yaml`, or to one list for each label or status. `polarity` is what "yes" means; `explains`
-    marks questions that ask for a verdict with its reasons.
+    `over` is what it is repeated for: once a chain, for each trace that points to the label, for each
+    attribute that is known, for each region of a trace, or for couples of attributes. `variants` maps a name to
+    a list of phrases, or to the name of a list in `phrases.yaml`, or to one list for each label, status or
+    relation. `held_out` has wordings of such a list that no pair uses, kept for measuring. `polarity` is what
+    "yes" means; `explains` marks questions that ask for a verdict with its reasons; with `looks` the second
+    question shows crops of the regions that the first answer named.
     """
 
     task: Task
@@ -86,12 +102,16 @@ class FrontMatter(StrictModel):
     needs: Needs = Needs()
     options: OptionSpec | None = None
     variants: dict[str, Any] = Field(default_factory=dict)
+    held_out: dict[str, tuple[Wording, ...]] = Field(default_factory=dict)
     label_words: LabelWords | None = None
     polarity: Label | None = None
     explains: bool = False
+    looks: bool = False
 
     @model_validator(mode="after")
-    def _options_go_over_the_chain(self) -> FrontMatter:
+    def _goes_over_the_chain(self) -> FrontMatter:
         if self.options and self.over != "chain":
             raise ValueError("a template with options goes over the chain: its options say which attributes")
+        if self.looks and (self.over != "chain" or self.options):
+            raise ValueError("a template with looks goes over the chain, and has no options")
         return self

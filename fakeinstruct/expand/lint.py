@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import product
 from pathlib import Path
 
-from fakeinstruct.base.errors import RecordError, UsageError
-from fakeinstruct.chains.schema import Assessment, Chain, ImageRef, Label, Manipulation, Origin, Region, Trace
+from fakeinstruct.base.errors import UsageError
 from fakeinstruct.chains.taxonomy import Taxonomy, load_taxonomy
 from fakeinstruct.expand.check import check
 from fakeinstruct.expand.context import Facts, gather
-from fakeinstruct.expand.read import collect, default_folder, read_banks, read_template, template_files
-from fakeinstruct.expand.render import Drawn, render_variant
-from fakeinstruct.expand.space import spaces
+from fakeinstruct.expand.examples import examples
+from fakeinstruct.expand.overlaps import overlaps
+from fakeinstruct.expand.read import (
+    collect,
+    default_folder,
+    find_template,
+    read_banks,
+    read_template,
+    template_files,
+)
+from fakeinstruct.expand.sandbox import Finding
 from fakeinstruct.expand.template import Template, TemplateSet
-from fakeinstruct.expand.variants import encode
+from fakeinstruct.expand.trial import Trial, attempt
 
 
 @dataclass(frozen=True)
@@ -36,7 +42,7 @@ class LintFinding:
 def lint(
     folder: Path | None = None, *, taxonomy: Taxonomy | None = None
 ) -> tuple[list[Template], list[LintFinding]]:
-    """Check every template of a folder.
+    """Check every template of a folder, by itself and against the others.
 
     Args:
         folder: The templates; the project's own by default.
@@ -49,21 +55,22 @@ def lint(
         UsageError: If the folder is missing or empty, or its phrase lists cannot be read.
     """
     folder = folder or default_folder()
-    taxonomy = taxonomy or load_taxonomy()
+    facts = _facts(taxonomy)
     banks = read_banks(folder)
-    sound, findings = [], []
+    trials: list[Trial] = []
+    findings: list[LintFinding] = []
     for file in template_files(folder):
         try:
-            template = read_template(file, folder, banks)
-            found = [LintFinding(str(file), f.line, f.problem, f.hint) for f in check(template)]
-            found = found or _try(template, taxonomy)
+            trial = _try(read_template(file, folder, banks), facts)
         except UsageError as error:
-            found = [_from_error(error, file)]
-        if found:
-            findings += found
+            findings.append(_from_error(error, file))
         else:
-            sound.append(template)
-    return sound, findings
+            trials.append(trial)
+            findings += [_located(trial.template, found) for found in trial.findings]
+    alone = [trial for trial in trials if not trial.findings]
+    findings += [_located(template, found) for template, found in overlaps(alone)]
+    bad = {finding.file for finding in findings}
+    return [trial.template for trial in trials if trial.template.file not in bad], findings
 
 
 def load_templates(folder: str | Path | None = None, *, taxonomy: Taxonomy | None = None) -> TemplateSet:
@@ -79,95 +86,51 @@ def load_templates(folder: str | Path | None = None, *, taxonomy: Taxonomy | Non
     path = Path(folder) if folder is not None else default_folder()
     templates, findings = lint(path, taxonomy=taxonomy)
     if findings:
-        error = findings[0].error()
-        more = f"'fakeinstruct lint {path}' lists {len(findings)} findings." if len(findings) > 1 else None
-        raise UsageError(error.problem, file=error.file, field=error.field, hint=error.hint or more)
+        raise _first(findings, path)
     return collect(path, tuple(templates))
 
 
-def example(label: Label, taxonomy: Taxonomy, *, full: bool) -> Chain:
-    """A chain of the label with three traces and four attributes judged absent.
+def load_template(
+    template_id: str, folder: str | Path | None = None, *, taxonomy: Taxonomy | None = None
+) -> Template:
+    """Read one template that nothing is wrong with; the others of its folder are not looked at.
 
     Args:
-        label: Its label.
-        taxonomy: Where the attributes are taken from.
-        full: Whether it has all that is optional: inference, region, the annotator's advice, manipulation.
+        template_id: Its path under the folder, without the suffix.
+        folder: The templates; the project's own by default.
+        taxonomy: As in `lint`.
+
+    Raises:
+        UsageError: If there is none of this id, naming the nearest; or the first finding.
     """
-    keys = list(taxonomy.attributes)
-    traces = tuple(
-        Trace(
-            id=f"t{number}",
-            attribute=key,
-            points_to=label,
-            observation=f"something is seen at place {number}",
-            inference=f"this is how it goes in case {number}" if full else None,
-            advice=f"change place {number}" if full and number == 1 else None,
-            regions=(Region(box=(0.1 * number, 0.1, 0.1 * number + 0.1, 0.3)),) if full else (),
-        )
-        for number, key in enumerate(keys[:3], start=1)
-    )
-    made = Manipulation.GENERATED if label is Label.FAKE else Manipulation.NONE
-    return Chain(
-        id=f"example-{label}",
-        image=ImageRef(path="example.png"),
-        label=label,
-        manipulation=made if full else None,
-        dataset="example",
-        group="example",
-        traces=traces,
-        assessed=dict.fromkeys(keys[3:7], Assessment.ABSENT),
-        origin=Origin(by="program", synthetic=True),
-    )
+    path = Path(folder) if folder is not None else default_folder()
+    template = read_template(find_template(template_id, path), path, read_banks(path))
+    trial = _try(template, _facts(taxonomy))
+    if trial.findings:
+        raise _first([_located(template, found) for found in trial.findings], path)
+    return template
 
 
-def _try(template: Template, taxonomy: Taxonomy) -> list[LintFinding]:
-    """Render variants of a template for a full and a sparse example of each label."""
-    filled = set()
-    for label, full in product(Label, (True, False)):
-        try:
-            if _try_on(template, gather(example(label, taxonomy, full=full), taxonomy)):
-                filled.add(label)
-        except RecordError as error:
-            _, _, line = (error.file or "").rpartition(":")
-            return [
-                LintFinding(template.file, int(line) if line.isdigit() else None, error.problem, error.hint)
-            ]
-    if not filled:
-        return [
-            LintFinding(template.file, None, "no example fills it: at most three traces, four judged absent")
-        ]
-    if len(filled) < len(Label):
-        return [
-            LintFinding(template.file, None, "serves one label only, so its questions give the label away")
-        ]
-    return []
+def _facts(taxonomy: Taxonomy | None) -> list[Facts]:
+    """The examples, worded."""
+    taxonomy = taxonomy or load_taxonomy()
+    return [gather(chain, taxonomy) for chain in examples(taxonomy)]
 
 
-def _try_on(template: Template, facts: Facts) -> bool:
-    """Render every phrase, option text and item at least once."""
-    found = spaces(template, facts)
-    for space in found.values():
-        first = 0
-        for item in space.items:
-            for turn in range(max(item.radices[2:], default=1)):
-                number = first + encode([turn % radix for radix in item.radices], item.radices)
-                row = render_variant(template, facts, Drawn(number, space.decode(number)))
-                _check_first_word(template, facts, row["messages"][1]["content"][0]["text"])
-            first += item.count
-    return bool(found)
+def _try(template: Template, facts: list[Facts]) -> Trial:
+    found = check(template)
+    return Trial(template, findings=found) if found else attempt(template, facts)
 
 
-def _check_first_word(template: Template, facts: Facts, answer: str) -> None:
-    words = template.front.label_words
-    if words is None:
-        return
-    wanted = words.fake if facts.chain.label is Label.FAKE else words.real
-    first = answer.split()[0].rstrip(".,:;!")
-    if first not in wanted:
-        raise RecordError(
-            f"the answer for a {facts.chain.label} image begins with '{first}', "
-            f"not with a label word ({', '.join(wanted)})"
-        )
+def _located(template: Template, found: Finding) -> LintFinding:
+    return LintFinding(template.file, found.line or None, found.problem, found.hint)
+
+
+def _first(findings: list[LintFinding], folder: Path) -> UsageError:
+    error = findings[0].error()
+    more = f"'fakeinstruct lint {folder}' lists {len(findings)} findings." if len(findings) > 1 else None
+    hint = " ".join(filter(None, (error.hint, more)))
+    return UsageError(error.problem, file=error.file, field=error.field, hint=hint or None)
 
 
 def _from_error(error: UsageError, file: Path) -> LintFinding:

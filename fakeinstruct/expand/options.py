@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from itertools import combinations
 
 from fakeinstruct.base.files import stable_seed
-from fakeinstruct.chains.schema import Label
+from fakeinstruct.chains.schema import Chain, Label
 from fakeinstruct.expand.context import Facts
 from fakeinstruct.expand.front import OPTION_TEXTS, OptionSpec
 
@@ -17,7 +18,7 @@ ASKED = 6
 """Attributes that a chain's options are taken from: 20 sets of three, enough for every chain."""
 
 BUCKETS = 8
-"""Groups of chains; all chains of a group prefer the same attributes, see `_asked`."""
+"""Groups of chains; all chains of a group prefer the same attributes, see `asked`."""
 
 
 @dataclass(frozen=True)
@@ -40,11 +41,15 @@ class OptionSet:
         return "+".join(self.keys)
 
 
-def option_sets(spec: OptionSpec, facts: Facts) -> tuple[OptionSet, ...]:
+Sets = Mapping[str, Sequence[OptionSet]]
+"""Sets of options by topic."""
+
+
+def option_sets(spec: OptionSpec, facts: Facts) -> Sets:
     """The sets of options that a chain is asked with; none if it was not judged on enough attributes."""
     if spec.kind == "verdict":
-        return (OptionSet((), OPTION_TEXTS["verdict"].index(facts.chain.label), ()),)
-    flawed, absent = _asked(facts)
+        return {"": (OptionSet((), OPTION_TEXTS["verdict"].index(facts.chain.label), ()),)}
+    flawed, absent = asked(facts)
     if spec.kind == "pair":
         return _pairs(flawed, absent)
     needs_flaw = spec.none_means == "real" and facts.chain.label is Label.FAKE
@@ -69,20 +74,18 @@ def option_texts(
 
 
 @lru_cache(maxsize=4096)
-def _pairs(flawed: tuple[str, ...], absent: tuple[str, ...]) -> tuple[OptionSet, ...]:
+def _pairs(flawed: tuple[str, ...], absent: tuple[str, ...]) -> Sets:
     found = []
     for keys in combinations(sorted(flawed + absent), 2):
         first, second = (key in flawed for key in keys)
         right = ("both" if second else "first") if first else ("second" if second else "neither")
         present = tuple(key for key in keys if key in flawed)
         found.append(OptionSet(keys, OPTION_TEXTS["pair"].index(right), present))
-    return tuple(found)
+    return _by_topic(found)
 
 
 @lru_cache(maxsize=4096)
-def _attributes(
-    flawed: tuple[str, ...], absent: tuple[str, ...], listed: int, needs_flaw: bool
-) -> tuple[OptionSet, ...]:
+def _attributes(flawed: tuple[str, ...], absent: tuple[str, ...], listed: int, needs_flaw: bool) -> Sets:
     found = []
     for flaw in flawed:
         for others in combinations(absent, listed - 1):
@@ -90,26 +93,41 @@ def _attributes(
             found.append(OptionSet(keys, keys.index(flaw), (flaw,)))
     if not needs_flaw:
         found += [OptionSet(tuple(sorted(keys)), listed, ()) for keys in combinations(absent, listed)]
-    return tuple(found)
+    return _by_topic(found)
 
 
-def _asked(facts: Facts) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def _by_topic(sets: Iterable[OptionSet]) -> Sets:
+    found: dict[str, list[OptionSet]] = {}
+    for options in sets:
+        found.setdefault(options.topic, []).append(options)
+    return found
+
+
+def asked(facts: Facts) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """The flawed and absent attributes that options are taken from.
 
     Chains of one bucket prefer the same attributes, so that the same sets come up for fake and real images and
     can be balanced against each other; otherwise the attributes listed would give the label away wherever
-    fakes were not judged on the same ones as reals.
+    fakes were not judged on the same ones as reals. A real image that was judged on too few is also asked about
+    others: no attribute of a photograph gives it away.
     """
-    bucket = stable_seed(facts.chain.id) % BUCKETS
-    flawed, absent = (
-        tuple(sorted(keys, key=lambda key: _preference(bucket, key))) for keys in (facts.flawed, facts.absent)
+    bucket = bucket_of(facts.chain)
+    flawed, absent, photograph = (
+        tuple(sorted(keys, key=lambda key: preference(bucket, key)))
+        for keys in (facts.flawed, facts.absent, facts.photograph)
     )
     flawed = flawed[: ASKED // 3]
-    return flawed, absent[: ASKED - len(flawed)]
+    return flawed, (absent + photograph)[: ASKED - len(flawed)]
+
+
+def bucket_of(chain: Chain) -> int:
+    """The group of chains that a chain belongs to, 0 to `BUCKETS` - 1."""
+    return stable_seed(chain.id) % BUCKETS
 
 
 @lru_cache(maxsize=4096)
-def _preference(bucket: int, key: str) -> int:
+def preference(bucket: int, key: str) -> int:
+    """Rank of an attribute in a bucket: the lower, the rather it is asked about."""
     return stable_seed("options", bucket, key)
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import reduce
+from operator import and_
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,9 +17,7 @@ from fakeinstruct.base.errors import FakeInstructError, UsageError
 from fakeinstruct.base.files import read_json
 from fakeinstruct.chains.schema import Identifier, Label, Split
 
-Task = Literal[
-    "verdict", "reasoning", "evidence", "choice", "advice", "knowledge", "grounding", "looks"
-]
+Task = Literal["verdict", "reasoning", "evidence", "choice", "advice", "knowledge", "grounding", "looks"]
 """FakeInstruct's dimensions, and what the later papers add: evidence comes as narrative (`evidence`) and as
 multiple choice (`choice`), extended knowledge as `advice` and `knowledge`; `grounding` answers or asks with
 boxes, `looks` scans the whole image and then looks at crops of it."""
@@ -103,13 +103,15 @@ class VerdictReadout(StrictModel):
 class PairManifest(StrictModel):
     """`manifest.json` of a pair set: written last, so its presence vouches for every shard it names.
 
-    `image_root` is relative to the pair set's folder. Counts are of pairs. `shards` maps a shard's file name to
+    `image_root` is relative to the pair set's folder. Counts are of pairs; `asked` is how many there were to be at
+    most. `shards` maps a shard's file name to
     its SHA-256; `per_template` counts by label. `explanation_prompts` are questions that ask for a verdict
     with its reasons.
     """
 
     schema_version: Literal[1] = 1
     seed: int
+    asked: int | None = None
     pairs: int
     chains: int
     rejected: int
@@ -140,24 +142,43 @@ class PairSet:
     image_root: Path
     files: tuple[Path, ...]
 
-    def read(self, split: str | None = None, tasks: Sequence[str] | None = None) -> Iterator[Pair]:
-        """The pairs in order, of one split and of some tasks if so asked.
+    def read(
+        self,
+        split: str | None = None,
+        tasks: Sequence[str] | None = None,
+        templates: Sequence[str] | None = None,
+    ) -> Iterator[Pair]:
+        """The pairs in order, of one split, some tasks and some templates if so asked.
+
+        Raises:
+            FakeInstructError: If a shard is damaged.
+        """
+        for batch in self.batches(split, tasks, templates=templates):
+            yield from (parse_pair(row) for row in batch.to_pylist())
+
+    def batches(
+        self,
+        split: str | None = None,
+        tasks: Sequence[str] | None = None,
+        columns: Sequence[str] | None = None,
+        *,
+        templates: Sequence[str] | None = None,
+    ) -> Iterator[Any]:
+        """The same pairs as Arrow record batches, unchecked, with some of the columns if so asked.
 
         Raises:
             FakeInstructError: If a shard is damaged.
         """
         import pyarrow.dataset as ds
 
-        condition: Any = None
-        if split is not None:
-            condition = ds.field("split") == split
-        if tasks is not None:
-            wanted = ds.field("task").isin(list(tasks))
-            condition = wanted if condition is None else condition & wanted
+        asked = {"split": None if split is None else [split], "task": tasks, "template": templates}
+        wanted = [ds.field(name).isin(list(some)) for name, some in asked.items() if some is not None]
+        condition: Any = reduce(and_, wanted) if wanted else None
+        names = None if columns is None else list(columns)
         for file in self.files:
             try:
-                for batch in ds.dataset(file, format="parquet").to_batches(filter=condition, batch_size=4096):
-                    yield from (parse_pair(row) for row in batch.to_pylist())
+                shard = ds.dataset(file, format="parquet")
+                yield from shard.to_batches(columns=names, filter=condition, batch_size=4096)
             except (OSError, ValueError) as error:
                 raise FakeInstructError(f"is not a readable pair shard ({error})", file=file) from error
 
@@ -168,12 +189,22 @@ def parse_pair(row: dict[str, Any]) -> Pair:
     Raises:
         FakeInstructError: Naming the pair and the field that is wrong.
     """
-    cleaned = without_nulls(row)
+    cleaned = _with_tags_by_name(without_nulls(row))
     try:
         return Pair.model_validate(cleaned)
     except ValidationError as error:
         field, problem, hint = explain(error, Pair)
         raise FakeInstructError(problem, record=row.get("id"), field=field, hint=hint) from None
+
+
+def _with_tags_by_name(row: dict[str, Any]) -> dict[str, Any]:
+    """A row with its target's tags as a mapping: Parquet holds them as names and values."""
+    target = row.get("target")
+    tags = target.get("tags") if isinstance(target, dict) else None
+    if not isinstance(tags, list) or not all(isinstance(tag, dict) for tag in tags):
+        return row
+    named = {tag.get("name"): tag.get("value") for tag in tags}
+    return row | {"target": {**row["target"], "tags": named or None}}
 
 
 def open_pairs(folder: str | Path, *, image_root: str | Path | None = None) -> PairSet:

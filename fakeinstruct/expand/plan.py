@@ -1,78 +1,57 @@
-"""The plan: how many variants each template has for each chain, and the quota that each gets.
-
-A *stratum* is a template with the topic its questions name: an attribute, the attributes among its options, or
-none. Within each split, the budget is poured over templates in proportion to their weights, from there over a
-template's strata evenly, and from there over chains evenly, each vessel filling up to what it can hold. Fake
-and real images get the same number in every stratum, so what is asked says nothing about the label; a stratum
-that only one label can fill stays empty.
-"""
+"""The plan: which chains give which pairs, and how they are cut into shards. It comes before any rendering."""
 
 from __future__ import annotations
 
-from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fakeinstruct.base.errors import FakeInstructError, RecordError, Rejects, UsageError
-from fakeinstruct.base.files import fingerprint, sha256_file, stable_seed
-from fakeinstruct.base.progress import track
-from fakeinstruct.chains.schema import Chain, Label, Split
+from fakeinstruct.base.errors import FakeInstructError, Rejects
+from fakeinstruct.base.files import fingerprint, sha256_bytes, sha256_file
 from fakeinstruct.chains.store import ChainSet
-from fakeinstruct.expand.context import gather
-from fakeinstruct.expand.share import pour
-from fakeinstruct.expand.space import spaces
+from fakeinstruct.expand.pair import Task
+from fakeinstruct.expand.quotas import LABELS, Budget, most_by_template, share_out
+from fakeinstruct.expand.render import Stratum
+from fakeinstruct.expand.survey import Supply, survey
 from fakeinstruct.expand.template import Template, TemplateSet
-
-PAIRS_PER_CHAIN = 60
-"""Pairs a chain by default, about FakeInstruct's."""
 
 SHARD_PAIRS = 16_384
 """Pairs a shard: some seconds of work and some megabytes, whatever the number of workers."""
 
-RENDERING = 1
+RENDERING = 2
 """Version of what rendering does with a variant; a change of it makes earlier shards stale."""
 
 Integers = NDArray[np.int64]
-Stratum = tuple[str, str]
-"""Template id and topic."""
-
-MOST_HELD = 65_535
-"""Where counting a chain's variants in one stratum stops: far more than a quota."""
-
-
-@dataclass(frozen=True)
-class Supply:
-    """What chains have to give: one entry for each chain and stratum with variants, in the order of the chains.
-
-    Attributes:
-        strata: What `stratum` counts, in the order in which chains brought them up.
-        chain: Number of the chain of each entry, shape (entries,).
-        stratum: Number of the stratum of each entry, shape (entries,).
-        held: Variants of each entry, at most 65,535, shape (entries,).
-        fake: Whether each chain is fake, shape (chains,).
-        split: Split of each chain as its place in `Split`, or -1, shape (chains,).
-    """
-
-    strata: tuple[Stratum, ...]
-    chain: NDArray[np.int32]
-    stratum: NDArray[np.int32]
-    held: NDArray[np.uint16]
-    fake: NDArray[np.bool_]
-    split: NDArray[np.int8]
 
 
 @dataclass(frozen=True)
 class PlanRow:
-    """One line of the plan's table: a template, what there is of it, and what was planned, fake and real."""
+    """One line of the plan's table: a template, what there is of it, and what was planned.
+
+    Attributes:
+        template: Its id.
+        task: Its task.
+        weight: Its weight, the task's included.
+        chains: Chains that can fill it, fake and real.
+        variants: Its variants for all chains, fake and real.
+        most: Most pairs that are balanced by label.
+        quota: Pairs planned, half of them fake.
+    """
 
     template: str
+    task: Task
     weight: float
     chains: tuple[int, int]
     variants: tuple[int, int]
-    quota: tuple[int, int]
+    most: int
+    quota: int
+
+    @property
+    def scarce(self) -> bool:
+        """Whether all that there is was planned, so that other templates take over the rest of its share."""
+        return self.weight > 0 and self.quota >= self.most
 
 
 @dataclass(frozen=True)
@@ -81,6 +60,7 @@ class Plan:
 
     Attributes:
         seed: Seed of the draws.
+        budget: What was asked for.
         fingerprint: Changes with anything that changes a shard's bytes.
         chains_sha256: Hash of the chain file.
         templates_sha256: Hash of the template set and the taxonomy.
@@ -90,6 +70,7 @@ class Plan:
     """
 
     seed: int
+    budget: Budget
     fingerprint: str
     chains_sha256: str
     templates_sha256: str
@@ -103,28 +84,40 @@ class Plan:
         return int(self.quotas.sum())
 
     @property
+    def asked(self) -> int:
+        """Number of pairs asked for."""
+        return self.budget.asked(len(self.supply.fake))
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether the chains give fewer balanced pairs than were asked for."""
+        return self.pairs < self.asked - self.asked % LABELS
+
+    @property
     def per_chain(self) -> Integers:
         """Pairs of each chain, shape (chains,)."""
         return _sum(self.quotas, self.supply.chain, len(self.supply.fake))
 
     def quotas_of(self, chain: int) -> dict[Stratum, int]:
         """The quotas of one chain that are not zero."""
-        start, end = np.searchsorted(self.supply.chain, [chain, chain + 1])
-        strata = self.supply.stratum[start:end]
+        start, end = np.searchsorted(self.supply.chain, np.array([chain, chain + 1], np.int32))
         quotas = self.quotas[start:end]
+        given = np.flatnonzero(quotas)
         return {
-            self.supply.strata[stratum]: int(quota)
-            for stratum, quota in zip(strata, quotas, strict=True)
-            if quota
+            self.supply.strata[stratum]: quota
+            for stratum, quota in zip(
+                self.supply.stratum[start:end][given].tolist(), quotas[given].tolist(), strict=True
+            )
         }
 
     def rows(self, templates: Sequence[Template]) -> list[PlanRow]:
         """The plan's table, a row for each template."""
-        return [_table_row(self, template) for template in templates]
+        most = most_by_template(self.supply, [template.id for template in templates])
+        return [_table_row(self, template, int(m)) for template, m in zip(templates, most, strict=True)]
 
 
 def make_plan(
-    chains: ChainSet, templates: TemplateSet, *, seed: int, pairs: int | None = None, rejects: Rejects
+    chains: ChainSet, templates: TemplateSet, *, seed: int, budget: Budget | None = None, rejects: Rejects
 ) -> Plan:
     """Read the chains once and share out the budget.
 
@@ -132,134 +125,34 @@ def make_plan(
         chains: The chain set.
         templates: The template set.
         seed: Decides which chains get the odd pair that cannot be shared evenly, and every draw.
-        pairs: Most pairs; by default `PAIRS_PER_CHAIN` times the number of chains.
+        budget: What is asked for.
         rejects: Collects bad chains.
 
     Raises:
         FakeInstructError: If there is nothing to plan, for example with chains of one label only.
-        UsageError: If `pairs` is less than two.
     """
-    if pairs is not None and pairs < len(Label):
-        raise UsageError(f"{pairs} pairs cannot be shared between fake and real: ask for two or more")
+    chains.check_trainable()
+    budget = budget or Budget()
+    chains_sha256 = sha256_file(chains.file)
     supply = survey(chains, templates, rejects)
-    budget = PAIRS_PER_CHAIN * len(supply.fake) if pairs is None else pairs
-    weights = {template.id: template.front.weight for template in templates.templates}
+    weights = {template.id: _weight(template, budget) for template in templates.templates}
     quotas = share_out(supply, weights, budget, seed)
     if not quotas.any():
         _explain_nothing(chains, supply)
-    chains_sha256 = sha256_file(chains.file)
-    taxonomy = chains.taxonomy.model_dump(mode="json")
-    templates_sha256 = fingerprint([templates.sha256, taxonomy])
-    print_ = fingerprint([RENDERING, SHARD_PAIRS, chains_sha256, templates_sha256, seed, budget])
+    templates_sha256 = fingerprint([templates.sha256, chains.taxonomy.model_dump(mode="json")])
+    says = [RENDERING, SHARD_PAIRS, chains_sha256, templates_sha256, seed, budget.model_dump(mode="json")]
+    says.append(sha256_bytes(quotas.astype("<u2").tobytes()))  # which depend on the version of NumPy too
     shards = _cut(_sum(quotas, supply.chain, len(supply.fake)))
-    return Plan(seed, print_, chains_sha256, templates_sha256, supply, quotas, shards)
+    return Plan(seed, budget, fingerprint(says), chains_sha256, templates_sha256, supply, quotas, shards)
 
 
-def survey(chains: ChainSet, templates: TemplateSet, rejects: Rejects) -> Supply:
-    """Count every chain's variants; a chain whose texts or path are refused counts as having none."""
-    strata: dict[Stratum, int] = {}
-    entries = (array("i"), array("i"), array("H"))
-    fake, split = array("b"), array("b")
-    splits = list(Split)
-    for number, chain in enumerate(track(chains.read(rejects), "planning")):
-        try:
-            for stratum, count in _count(chains, chain, templates):
-                values = (number, strata.setdefault(stratum, len(strata)), min(count, MOST_HELD))
-                for column, value in zip(entries, values, strict=True):
-                    column.append(value)
-        except RecordError as error:
-            rejects.add(error.located(file=chains.file, record=chain.id))
-            rejects.check(number + 1)
-        fake.append(chain.label is Label.FAKE)
-        split.append(splits.index(chain.split) if chain.split else -1)
-    of_chain, of_stratum, held = entries
-    return Supply(
-        tuple(strata),
-        np.array(of_chain, np.int32),
-        np.array(of_stratum, np.int32),
-        np.array(held, np.uint16),
-        np.array(fake, bool),
-        np.array(split, np.int8),
-    )
-
-
-def _count(chains: ChainSet, chain: Chain, templates: TemplateSet) -> list[tuple[Stratum, int]]:
-    """A chain's variants by stratum.
-
-    Raises:
-        RecordError: If a text holds a placeholder, or the image path leaves the image root.
-    """
-    chains.image_path(chain)
-    facts = gather(chain, chains.taxonomy)
-    return [
-        ((template.id, topic), space.count)
-        for template in templates.templates
-        for topic, space in spaces(template, facts).items()
-    ]
-
-
-def share_out(supply: Supply, weights: dict[str, float], budget: int, seed: int) -> NDArray[np.uint16]:
-    """The quotas: balanced by label in every stratum and split.
-
-    Args:
-        supply: What the chains have.
-        weights: Weight of each template.
-        budget: Most pairs.
-        seed: See `make_plan`.
-
-    Returns:
-        Pairs of each entry of the supply, shape (entries,).
-    """
-    quotas = np.zeros_like(supply.held)
-    splits, sizes = np.unique(supply.split, return_counts=True)
-    of_entry = supply.split[supply.chain]
-    parts = [np.flatnonzero(of_entry == split) for split in splits]
-    halves = [_half(supply, part) for part in parts]
-    budgets = pour([int(half.sum()) for half in halves], budget // 2, sizes)
-    for split, part, half, amount in zip(splits, parts, halves, budgets, strict=True):
-        by_stratum = _by_stratum(supply, half, weights, int(amount), seed)
-        for stratum, fake, members in _groups(supply, part):
-            key = stable_seed(seed, *supply.strata[stratum], int(fake), int(split))
-            quotas[members] = pour(supply.held[members], int(by_stratum[stratum]), seed=key)
-    return quotas
-
-
-def _half(supply: Supply, part: NDArray[np.intp]) -> Integers:
-    """Most pairs of one label in each stratum: what the scarcer label has, shape (strata,)."""
-    fake = supply.fake[supply.chain[part]]
-    count = len(supply.strata)
-    one, other = (_sum(supply.held[part[mine]], supply.stratum[part[mine]], count) for mine in (fake, ~fake))
-    return np.minimum(one, other)
+def _weight(template: Template, budget: Budget) -> float:
+    return template.front.weight * budget.weights.get(template.front.task, 1.0)
 
 
 def _sum(values: NDArray[np.uint16], groups: NDArray[np.int32], count: int) -> Integers:
     """Sums by group, shape (count,); exact below 2 to the 53."""
     return np.bincount(groups, weights=values, minlength=count).astype(np.int64)
-
-
-def _by_stratum(
-    supply: Supply, half: Integers, weights: dict[str, float], budget: int, seed: int
-) -> Integers:
-    """Pairs of one label in each stratum, shape (strata,)."""
-    members: dict[str, list[int]] = {template: [] for template in weights}
-    for number, (template, _) in enumerate(supply.strata):
-        members[template].append(number)
-    amounts = pour([int(half[mine].sum()) for mine in members.values()], budget, list(weights.values()))
-    quotas = np.zeros_like(half)
-    for (template, mine), amount in zip(members.items(), amounts, strict=True):
-        quotas[mine] = pour(half[mine], int(amount), seed=stable_seed(seed, template))
-    return quotas
-
-
-def _groups(supply: Supply, part: NDArray[np.intp]) -> Iterator[tuple[int, bool, NDArray[np.intp]]]:
-    """The entries of each stratum and label, in the order of the chains."""
-    key = supply.stratum[part] * 2 + supply.fake[supply.chain[part]]
-    order = np.argsort(key, kind="stable")
-    starts = np.flatnonzero(np.diff(key[order], prepend=-1))
-    for members in np.split(part[order], starts[1:]):
-        if len(members):
-            first = members[0]
-            yield int(supply.stratum[first]), bool(supply.fake[supply.chain[first]]), members
 
 
 def _cut(per_chain: Integers) -> tuple[tuple[int, int], ...]:
@@ -270,17 +163,23 @@ def _cut(per_chain: Integers) -> tuple[tuple[int, int], ...]:
     return tuple((int(start), int(end)) for start, end in zip(starts, ends, strict=True))
 
 
-def _table_row(plan: Plan, template: Template) -> PlanRow:
+def _table_row(plan: Plan, template: Template, most: int) -> PlanRow:
     supply = plan.supply
     mine = np.array([owner == template.id for owner, _ in supply.strata])[supply.stratum]
-    count = len(supply.fake)
-    held = _sum(supply.held[mine], supply.chain[mine], count)
-    quota = _sum(plan.quotas[mine], supply.chain[mine], count)
+    held = _sum(supply.held[mine], supply.chain[mine], len(supply.fake))
 
     def both(values: Integers | NDArray[np.bool_]) -> tuple[int, int]:
         return int(values[supply.fake].sum()), int(values[~supply.fake].sum())
 
-    return PlanRow(template.id, template.front.weight, both(held > 0), both(held), both(quota))
+    return PlanRow(
+        template.id,
+        template.front.task,
+        _weight(template, plan.budget),
+        both(held > 0),
+        both(held),
+        most,
+        int(plan.quotas[mine].sum()),
+    )
 
 
 def _explain_nothing(chains: ChainSet, supply: Supply) -> None:
@@ -289,7 +188,8 @@ def _explain_nothing(chains: ChainSet, supply: Supply) -> None:
         raise FakeInstructError(
             f"holds {only} images only: every question would give the answer away",
             file=chains.file,
-            hint=f"Add chains of {'real' if only == 'fake' else 'fake'} images, label-only ones if need be.",
+            hint=f"Add chains of {'real' if only == 'fake' else 'fake'} images, label-only ones if need be: "
+            "'fakeinstruct merge'.",
         )
     raise FakeInstructError(
         "no template can be filled for both labels within one split",

@@ -23,7 +23,7 @@ _shared: Any = None
 
 
 def in_order(
-    work: Iterable[Work], do: Callable[[Shared, Work], Result], shared: Shared, workers: int
+    work: Iterable[Work], do: Callable[[Shared, Work], Result], shared: Shared, workers: int | None
 ) -> Iterator[Result]:
     """Do the work and yield its results in the order given.
 
@@ -31,13 +31,13 @@ def in_order(
         work: Read only as fast as it is done: two pieces a worker ahead.
         do: What to do with a piece; a function of a module.
         shared: Sent once to each process.
-        workers: Number of processes; with one the work is done in this one.
+        workers: Number of processes; with one, or none named, the work is done in this one.
 
     Raises:
         FakeInstructError: If a process was killed.
         Exception: What `do` raises; work not begun is given up.
     """
-    if workers <= 1:
+    if workers is None or workers <= 1:
         yield from (do(shared, piece) for piece in work)
         return
     # Spawned, not forked: a fork copies the locks of Arrow's and PyTorch's threads in whatever state they are.

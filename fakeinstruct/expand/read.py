@@ -14,12 +14,16 @@ from fakeinstruct.base.errors import UsageError, nearest
 from fakeinstruct.base.files import fingerprint
 from fakeinstruct.base.surfaces import surface
 from fakeinstruct.chains.schema import Label
-from fakeinstruct.expand.context import STATUSES
+from fakeinstruct.expand.comparison import RELATIONS
+from fakeinstruct.expand.context import PHOTOGRAPH, STATUSES
 from fakeinstruct.expand.front import FrontMatter
 from fakeinstruct.expand.template import Phrases, Template, TemplateSet
 
 MAX_SOURCE = 64 * 1024
 """Largest template file, in bytes."""
+
+CASES = ({*Label}, {*STATUSES}, {*STATUSES} - {PHOTOGRAPH}, {*RELATIONS})
+"""What phrases may be listed by: label, status, relation."""
 
 FRONT = re.compile(r"\A---[ \t]*\n(.*?\n)---[ \t]*(?:\n|\Z)", re.S)
 
@@ -36,6 +40,22 @@ def template_files(folder: Path) -> list[Path]:
     if not files:
         raise UsageError("holds no templates (*.jinja)", file=folder)
     return files
+
+
+def find_template(template_id: str, folder: Path) -> Path:
+    """The file of a template.
+
+    Raises:
+        UsageError: Naming the nearest, if there is none of this id.
+    """
+    by_id = {_id_of(file, folder): file for file in template_files(folder)}
+    if template_id not in by_id:
+        raise UsageError(f"there is no template '{template_id}' in {folder}", hint=nearest(template_id, by_id))
+    return by_id[template_id]
+
+
+def _id_of(file: Path, folder: Path) -> str:
+    return file.relative_to(folder).with_suffix("").as_posix()
 
 
 def read_banks(folder: Path) -> dict[str, Any]:
@@ -72,8 +92,7 @@ def read_template(file: Path, folder: Path, banks: Mapping[str, Any]) -> Templat
         name: _resolve(value, f"variants.{name}", file, banks) for name, value in checked.variants.items()
     }
     source = "\n" * match.group().count("\n") + text[match.end() :]
-    template_id = file.relative_to(folder).with_suffix("").as_posix()
-    return Template(template_id, str(file), source, checked, variants)
+    return Template(_id_of(file, folder), str(file), source, checked, variants)
 
 
 def read_templates(folder: Path) -> tuple[Template, ...]:
@@ -113,10 +132,10 @@ def _read_text(file: Path) -> str:
 def _resolve(value: Any, field: str, file: Path, banks: Mapping[str, Any]) -> Phrases:
     """Phrases by label or status, from a list, the name of a bank, or a mapping of either."""
     if isinstance(value, dict):
-        kinds = [set(Label), set(STATUSES)]
-        if not any(set(value) == kind for kind in kinds):
+        if not any(set(value) == kind for kind in CASES):
             raise UsageError(
-                "phrases by case need the cases fake and real, or flawed, sound and absent",
+                "phrases by case need the cases fake and real; or flawed, sound and absent, and photograph if "
+                "the label alone is to be enough; or both, first, second and neither",
                 file=file,
                 field=field,
             )

@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any, NamedTuple
 
-from jinja2.runtime import Context
-
 from fakeinstruct.base.errors import RecordError
-from fakeinstruct.expand import sandbox
-from fakeinstruct.expand.context import PLACEHOLDER, Facts, TraceFacts
+from fakeinstruct.base.files import stable_seed
+from fakeinstruct.expand.context import PLACEHOLDER, Facts
 from fakeinstruct.expand.options import LETTERS, option_texts
-from fakeinstruct.expand.space import Space, Variant, spaces
+from fakeinstruct.expand.space import Space, Subject, Variant, spaces
+from fakeinstruct.expand.target import target_of
 from fakeinstruct.expand.template import Template
-from fakeinstruct.expand.variants import Permutation, order
+from fakeinstruct.expand.variants import Permutation, mix, order
+from fakeinstruct.expand.wording import Say, Values, WordingError
 
 Row = dict[str, Any]
 """A pair as a row of a shard: the fields of `Pair`, in plain values."""
 
-STATES_VERDICT = frozenset({"verdict", "reasoning"})
-"""Tasks whose answer always says fake or real."""
+Stratum = tuple[str, str]
+"""Template id and topic."""
 
 
 class Choices(NamedTuple):
@@ -31,7 +31,7 @@ class Choices(NamedTuple):
     letter: str
     attributes: tuple[str, ...]
 
-    def values(self) -> dict[str, Any]:
+    def values(self) -> Values:
         """What templates see of them."""
         options = [
             {"letter": letter, "text": text} for letter, text in zip(LETTERS, self.texts, strict=False)
@@ -50,53 +50,64 @@ class Drawn(NamedTuple):
     variant: Variant
 
 
+class Rendered(NamedTuple):
+    """A pair in words; what it shares with the other pairs of its chain and of its template stands there.
+
+    Attributes:
+        id: The pair's id.
+        template: Its template.
+        facts: Its chain.
+        subject: What of the chain it is about.
+        choices: Its options, if it has any.
+        texts: The words of each turn.
+    """
+
+    id: str
+    template: Template
+    facts: Facts
+    subject: Subject
+    choices: Choices | None
+    texts: tuple[str, ...]
+
+
 def draw(template: Template, facts: Facts, topic: str, space: Space, seed: int) -> Iterator[Drawn]:
     """All variants of a topic in the order in which they are drawn: without replacement, keyed.
 
     The order depends on the seed, the chain's id, the template's id and the topic alone, so a larger quota
     adds pairs to those of a smaller one.
     """
-    for number in Permutation(space.count, seed, facts.chain.id, template.id, topic):
+    key = mix(_key(seed, facts.chain.id) ^ _key(template.id, topic))
+    for number in Permutation(space.count, key):
         yield Drawn(number, space.decode(number))
 
 
-def render_variant(template: Template, facts: Facts, drawn: Drawn) -> Row:
+@lru_cache(maxsize=65_536)
+def _key(first: str | int, second: str) -> int:
+    return stable_seed(first, second)
+
+
+def render_variant(template: Template, facts: Facts, drawn: Drawn) -> Rendered:
     """Render one variant.
 
     Raises:
         RecordError: If it runs over a budget, meets a hole, or words a placeholder.
     """
     number, variant = drawn
-    topic = variant.subject.topic
-    choices = _choices(template, facts, variant)
-    context = sandbox.context_of(template.compiled, _values(template, facts, variant, choices))
+    subject = variant.subject
     try:
-        word(template, _phrases(template, facts, variant), context)
+        choices = _choices(template, facts, variant)
+        values = _values(template, facts, variant, choices)
+        word(template, _phrases(template, facts, variant), values)
+        texts = tuple(_turn(template, block, say, values) for block, say in template.says)
     except RecordError as error:
         raise error.located(record=facts.chain.id) from None
-    messages = _messages(template, context, facts.chain.id)
-    return {
-        "id": pair_id(facts.chain.id, template.id, topic, number),
-        "chain": facts.chain.id,
-        "template": template.id,
-        "task": template.front.task,
-        "stage": template.front.stage,
-        "images": [{"path": facts.chain.image.path}],
-        "messages": messages,
-        "label": facts.chain.label.value,
-        "split": facts.chain.split.value if facts.chain.split else None,
-        "group": facts.chain.group,
-        "target": _target(template, facts, variant, choices),
-        "polarity": template.front.polarity.value if template.front.polarity else None,
-        "choices": list(choices.texts) if choices else None,
-        "references": list(facts.references) or None if template.front.explains else None,
-        "advice_origin": _advice_origin(variant.subject.traces) if template.tells_advice else None,
-    }
+    identity = pair_id(facts.chain.id, template.id, subject.topic, number)
+    return Rendered(identity, template, facts, subject, choices, texts)
 
 
 def render_chain(
-    templates: tuple[Template, ...], facts: Facts, quotas: dict[tuple[str, str], int], seed: int
-) -> Iterator[Row | RecordError]:
+    templates: tuple[Template, ...], facts: Facts, quotas: dict[Stratum, int], seed: int
+) -> Iterator[Rendered | RecordError]:
     """All pairs of one chain, no two with the same words.
 
     A variant that renders to words already used is passed over and the next one drawn, so a quota is
@@ -110,22 +121,24 @@ def render_chain(
         seed: Seed of the draw.
     """
     seen: set[tuple[str, ...]] = set()
+    by_template: dict[str, dict[str, int]] = {}
+    for (name, topic), quota in quotas.items():
+        by_template.setdefault(name, {})[topic] = quota
     for template in templates:
-        wanted = {topic: count for (name, topic), count in quotas.items() if name == template.id and count}
+        wanted = by_template.get(template.id)
         found = spaces(template, facts, wanted) if wanted else {}
-        for topic, quota in wanted.items():
-            left = quota
-            for drawn in draw(template, facts, topic, found[topic], seed):
+        for topic, space in found.items():
+            left = wanted[topic] if wanted else 0
+            for drawn in draw(template, facts, topic, space, seed) if left else ():
                 try:
-                    row = render_variant(template, facts, drawn)
+                    pair = render_variant(template, facts, drawn)
                 except RecordError as error:
                     yield error
                     left -= 1
                 else:
-                    words = tuple(message["content"][-1]["text"] for message in row["messages"])
-                    if words not in seen:
-                        seen.add(words)
-                        yield row
+                    if pair.texts not in seen:
+                        seen.add(pair.texts)
+                        yield pair
                         left -= 1
                 if not left:
                     break
@@ -133,7 +146,50 @@ def render_chain(
 
 def pair_id(chain: str, template: str, topic: str, number: int) -> str:
     """The id of a pair: 20 hexadecimal digits of what it is made from."""
-    return hashlib.blake2b(json.dumps([chain, template, topic, number]).encode(), digest_size=10).hexdigest()
+    return hashlib.blake2b(f"{chain}\0{template}\0{topic}\0{number}".encode(), digest_size=10).hexdigest()
+
+
+def row_of(pair: Rendered) -> Row:
+    """A pair as a row, with the fields of `Pair`; absent ones are None."""
+    front, chain, path = pair.template.front, pair.facts.chain, pair.facts.chain.image.path
+    crops = [{"path": path, "crop": list(crop), "parent": path} for crop in pair.subject.crops]
+    return {
+        "id": pair.id,
+        "chain": chain.id,
+        "template": pair.template.id,
+        "task": front.task,
+        "stage": front.stage,
+        "images": [{"path": path}, *crops],
+        "messages": [
+            {"role": role, "content": [*_images(pair, turn), {"type": "text", "text": text}]}
+            for turn, ((_, role), text) in enumerate(zip(pair.template.turns, pair.texts, strict=True))
+        ],
+        "label": chain.label.value,
+        "split": chain.split.value if chain.split else None,
+        "group": chain.group,
+        "target": target_of(pair.template, pair.facts, pair.subject, pair.choices),
+        "polarity": front.polarity.value if front.polarity else None,
+        "choices": list(pair.choices.texts) if pair.choices else None,
+        "references": list(pair.facts.references) or None if front.explains else None,
+        "advice_origin": advice_origin(pair),
+    }
+
+
+def _images(pair: Rendered, turn: int) -> list[Row]:
+    return [{"type": "image", "text": None}] * images_in_turn(pair, turn)
+
+
+def images_in_turn(pair: Rendered, turn: int) -> int:
+    """How many images a turn begins with: the whole one first of all, the crops with the second question."""
+    return 1 if turn == 0 else len(pair.subject.crops) if turn == 2 else 0
+
+
+def advice_origin(pair: Rendered) -> str | None:
+    """Whether the advice that a pair gives is the annotator's alone ("chain") or the taxonomy's ("bank")."""
+    if not pair.template.tells_advice:
+        return None
+    origins = {trace.from_bank for trace in pair.subject.traces if trace.advice}
+    return None if not origins else "bank" if True in origins else "chain"
 
 
 def _choices(template: Template, facts: Facts, variant: Variant) -> Choices | None:
@@ -143,13 +199,13 @@ def _choices(template: Template, facts: Facts, variant: Variant) -> Choices | No
     texts = option_texts(spec, options, facts.names)
     arranged = order(variant.order, len(texts))
     worded = tuple(
-        _option(template, spec.texts[kind], values) for kind, values in (texts[n] for n in arranged)
+        _phrase(template, spec.texts[kind], values) for kind, values in (texts[n] for n in arranged)
     )
     return Choices(worded, LETTERS[arranged.index(options.right)], options.present)
 
 
-def _values(template: Template, facts: Facts, variant: Variant, choices: Choices | None) -> dict[str, Any]:
-    values = facts.values | variant.subject.values(variant.advice)
+def _values(template: Template, facts: Facts, variant: Variant, choices: Choices | None) -> Values:
+    values = {**facts.values, **variant.subject.values(variant.advice)}
     if choices:
         values |= choices.values()
     if template.front.polarity:
@@ -166,87 +222,39 @@ def _phrases(template: Template, facts: Facts, variant: Variant) -> dict[str, st
     }
 
 
-def word(template: Template, chosen: dict[str, str], context: Context) -> None:
-    """Render the chosen phrases into a context; those with Jinja in them see the context and the plain ones.
+def word(template: Template, chosen: dict[str, str], values: Values) -> None:
+    """Word the chosen phrases and add them to the values; those with Jinja in them see the plain ones.
 
     Raises:
         RecordError: If one runs over a budget or meets a hole.
     """
-    compiled = template.compiled_phrases
-    values = context.parent
-    values |= {name: text for name, text in chosen.items() if text not in compiled}
-    values |= {name: _phrase(template, text, context) for name, text in chosen.items() if text in compiled}
+    says = template.phrase_says
+    values |= {name: text for name, text in chosen.items() if text not in says}
+    values |= {name: _phrase(template, text, values) for name, text in chosen.items() if text in says}
 
 
-def _phrase(template: Template, text: str, context: Context) -> str:
-    compiled = template.compiled_phrases[text]
+def _phrase(template: Template, text: str, values: Values) -> str:
+    say = template.phrase_says.get(text)
+    if say is None:
+        return text
     try:
-        return sandbox.render(compiled, context)
-    except sandbox.FAILURES as error:
-        problem, _ = sandbox.describe(error, compiled)
-        raise RecordError(f"phrase {text!r}: {problem}", file=template.file) from None
+        return say(values)
+    except WordingError as error:
+        raise RecordError(f"phrase {text!r}: {error}", file=template.file) from None
 
 
-def _option(template: Template, text: str, values: dict[str, str]) -> str:
-    compiled = template.compiled_phrases.get(text)
-    return _phrase(template, text, sandbox.context_of(compiled, {**values})) if compiled else text
-
-
-def _messages(template: Template, context: Context, chain: str) -> list[Row]:
-    messages: list[Row] = []
-    for block, role in template.turns:
-        try:
-            text = sandbox.render(template.compiled, context, block)
-        except sandbox.FAILURES as error:
-            problem, line = sandbox.describe(error, template.compiled)
-            place = f"{template.file}:{line}" if line else template.file
-            raise RecordError(f"block {block}: {problem}", file=place, record=chain) from None
-        if not text:
-            raise RecordError(f"block {block} is empty", file=template.file, record=chain)
-        if "<" in text or "[" in text:
-            _refuse_placeholder(text, template, chain)
-        content: list[Row] = [{"type": "text", "text": text}]
-        if not messages:
-            content.insert(0, {"type": "image", "text": None})
-        messages.append({"role": role, "content": content})
-    return messages
-
-
-def _refuse_placeholder(text: str, template: Template, chain: str) -> None:
-    match = PLACEHOLDER.search(text)
-    if match:
-        raise RecordError(
-            f"the text holds the placeholder or control token {match.group()!r}",
-            file=template.file,
-            record=chain,
-        )
-
-
-def _target(template: Template, facts: Facts, variant: Variant, choices: Choices | None) -> Row:
-    """What the right answer says: verdict, letter, and the attributes and boxes of the traces it tells."""
-    spec = template.front.options
-    names = template.answer_names
-    says_label = (
-        template.front.task in STATES_VERDICT
-        or "label" in names
-        or (spec is not None and (spec.kind == "verdict" or spec.none_means == "real"))
-    )
-    about_one = template.front.over != "chain"
-    told: tuple[TraceFacts, ...] = variant.subject.traces if about_one or "traces" in names else ()
-    attributes = [trace.attribute for trace in told if trace.attribute]
-    if choices:
-        attributes += choices.attributes
-    if "flaws" in names:
-        attributes += facts.flawed
-    return {
-        "verdict": facts.chain.label.value if says_label else None,
-        "choice": choices.letter if choices else None,
-        "attributes": list(dict.fromkeys(attributes)),
-        "boxes": [list(box) for trace in told for box in trace.boxes],
-        "text": None,
-    }
-
-
-def _advice_origin(traces: tuple[TraceFacts, ...]) -> str | None:
-    origins = {trace.from_bank for trace in traces if trace.advice}
-    return None if not origins else "bank" if True in origins else "chain"
+def _turn(template: Template, block: str, say: Say, values: Values) -> str:
+    try:
+        text = say(values)
+    except WordingError as error:
+        place = f"{template.file}:{error.line}" if error.line else template.file
+        raise RecordError(f"block {block}: {error}", file=place) from None
+    if not text:
+        raise RecordError(f"block {block} is empty", file=template.file)
+    if "<" in text or "[" in text:
+        match = PLACEHOLDER.search(text)
+        if match:
+            raise RecordError(
+                f"the text holds the placeholder or control token {match.group()!r}", file=template.file
+            )
+    return text

@@ -1,29 +1,22 @@
-"""The small language that templates are written in: Jinja's if, for and output, sandboxed and bounded.
+"""The small language that templates are written in: Jinja's if, for and output, and nothing else.
 
-A template is untrusted. What could run away is refused before it is compiled (calls, arithmetic,
-assignment, macros, imports: none is needed to word a pair), since Jinja folds `'a' * 50000000` while
-compiling. What is left can only loop over what a chain holds and print it; a count of steps and of
-characters bounds that.
+A template is untrusted. What could run away is refused before anything is made of it (calls, arithmetic,
+assignment, macros, imports: none is needed to word a pair), since even Jinja's own sandbox folds
+`'a' * 50000000` while compiling. What is left is worded by `wording.py`, with a budget on steps and characters.
 """
 
 from __future__ import annotations
 
-import traceback
 from collections.abc import Iterable
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from jinja2 import StrictUndefined, Template, TemplateError, TemplateSyntaxError, meta, nodes
-from jinja2.runtime import Context
+from jinja2 import StrictUndefined, TemplateSyntaxError, meta, nodes
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from fakeinstruct.base.errors import UsageError, nearest
-
-MAX_CHARACTERS = 20_000
-"""Longest turn that is rendered; about 5,000 tokens, more than any recipe trains on."""
-
-MAX_STEPS = 10_000
-"""Most turns of all loops in one block."""
+from fakeinstruct.expand import wording
+from fakeinstruct.expand.wording import MAX_CHARACTERS, Say, WordingError
 
 ALLOWED = (
     *(nodes.Template, nodes.Block, nodes.Output, nodes.TemplateData, nodes.If, nodes.For, nodes.Const),
@@ -31,14 +24,6 @@ ALLOWED = (
     *(nodes.Compare, nodes.Operand, nodes.And, nodes.Or, nodes.Not),
 )
 """Syntax that a template may use."""
-
-
-class BudgetError(Exception):
-    """A block ran into the budget on steps or characters."""
-
-
-class HoleError(Exception):
-    """A block would print something that is not text: a value that the chain does not have."""
 
 
 class Finding(NamedTuple):
@@ -62,7 +47,7 @@ def listing(items: Iterable[str]) -> str:
     """Words joined as in a sentence: "a, b and c"."""
     words = [items] if isinstance(items, str) else [str(item) for item in items]
     if sum(map(len, words)) > MAX_CHARACTERS:
-        raise BudgetError(f"a list is longer than {MAX_CHARACTERS:,} characters")
+        raise WordingError(f"a list is longer than {MAX_CHARACTERS:,} characters")
     return " and ".join(filter(None, (", ".join(words[:-1]), *words[-1:])))
 
 
@@ -74,44 +59,19 @@ FILTERS = {
 }
 """Filters that a template may use; none makes text much longer than what it is given."""
 
-TESTS = frozenset(
-    {"defined", "undefined", "none", "string", "number", "in", "eq", "ne", "lt", "le", "gt", "ge"}
-)
+TESTS = frozenset({"defined", "undefined", *wording.TESTS})
 """Tests that a template may use."""
 
 
-class Environment(ImmutableSandboxedEnvironment):
-    """Jinja's immutable sandbox with strict undefined names, counting the turns of loops."""
-
-    steps = 0
-
-    def __init__(self) -> None:
-        super().__init__(
-            undefined=StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-            finalize=_printable,
-            autoescape=False,
-        )
-        self.filters = dict(FILTERS)
-        self.globals.clear()
-
-    def tick(self) -> None:
-        """Count one turn of a loop; every loop is made to call it.
-
-        Raises:
-            BudgetError: After `MAX_STEPS`.
-        """
-        self.steps += 1
-        if self.steps > MAX_STEPS:
-            raise BudgetError(f"its loops take more than {MAX_STEPS:,} turns")
-
-
-def _printable(value: Any) -> Any:
-    if isinstance(value, str | int | StrictUndefined) and not isinstance(value, bool):
-        return value
-    what = "a value that the chain lacks" if value is None else f"a {type(value).__name__}"
-    raise HoleError(f"would print {what} where text belongs; put it under an if, or into 'needs'")
+@lru_cache(maxsize=1)
+def environment() -> ImmutableSandboxedEnvironment:
+    """Jinja as templates are written for it: an immutable sandbox, strict about undefined names."""
+    found = ImmutableSandboxedEnvironment(
+        undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, autoescape=False
+    )
+    found.filters = dict(FILTERS)
+    found.globals.clear()
+    return found
 
 
 def parse(source: str, file: str) -> nodes.Template:
@@ -121,7 +81,7 @@ def parse(source: str, file: str) -> nodes.Template:
         UsageError: Naming file and line, if it is not Jinja.
     """
     try:
-        return Environment().parse(source)
+        return environment().parse(source)
     except TemplateSyntaxError as error:
         raise UsageError(error.message or "is not a Jinja template", file=f"{file}:{error.lineno}") from None
     except RecursionError:
@@ -131,13 +91,18 @@ def parse(source: str, file: str) -> nodes.Template:
 def forbidden(tree: nodes.Template) -> list[Finding]:
     """Syntax, filters, tests and private names that templates may not use."""
     found = []
+    inner = {block for outer in tree.find_all(nodes.Block) for block in outer.find_all(nodes.Block)}
     for node in _walk(tree):
         problem, hint = None, None
-        if not isinstance(node, ALLOWED):
+        if node in inner:
+            problem = "a block may not stand in a block"
+        elif not isinstance(node, ALLOWED):
             problem = f"templates may not use {_describe(node)}"
             hint = "They have if, for and {{ ... }} with filters; put wording into variants."
         elif isinstance(node, nodes.Filter) and node.name not in FILTERS:
             problem, hint = f"there is no filter '{node.name}'", nearest(node.name, FILTERS)
+        elif isinstance(node, nodes.Filter) and (node.args or node.kwargs or node.node is None):
+            problem = f"the filter '{node.name}' takes nothing in brackets"
         elif isinstance(node, nodes.Test) and node.name not in TESTS:
             problem, hint = f"there is no test '{node.name}'", nearest(node.name, TESTS)
         elif isinstance(node, nodes.Getattr) and node.attr.startswith("_"):
@@ -180,7 +145,7 @@ def _describe(node: nodes.Node) -> str:
 def names_in(tree: nodes.Template | nodes.Block) -> set[str]:
     """Names that a tree takes from its context."""
     whole = tree if isinstance(tree, nodes.Template) else nodes.Template(tree.body, lineno=tree.lineno)
-    whole.set_environment(Environment())
+    whole.set_environment(environment())
     return meta.find_undeclared_variables(whole)
 
 
@@ -189,68 +154,10 @@ def first_line(tree: nodes.Node, name: str) -> int:
     return next((node.lineno for node in tree.find_all(nodes.Name) if node.name == name), tree.lineno)
 
 
-@lru_cache(maxsize=1)
-def environment() -> Environment:
-    """The environment that this process compiles and renders in."""
-    return Environment()
-
-
-def compile_source(source: str, file: str) -> Template:
-    """Compile a source that `forbidden` found nothing in, every loop counting its turns.
+def compile_phrase(text: str, file: str) -> Say:
+    """A function that words a phrase or an option.
 
     Raises:
-        UsageError: If it is not Jinja, or Python cannot compile what Jinja made of it.
+        UsageError: If it is not Jinja.
     """
-    tree = parse(source, file)
-    for loop in tree.find_all(nodes.For):
-        call = nodes.Call(nodes.EnvironmentAttribute("tick"), [], [], None, None)
-        loop.body.insert(0, nodes.ExprStmt(call))
-    tree.set_environment(environment())
-    try:
-        code = environment().compile(tree, name=file, filename=file)
-    except (SyntaxError, RecursionError, TemplateError) as error:
-        raise UsageError(f"cannot be compiled ({error})", file=file) from None
-    return Template.from_code(environment(), code, {})
-
-
-def render(template: Template, context: Context, block: str | None = None) -> str:
-    """The text of a template, or of one of its blocks, stripped.
-
-    Args:
-        template: What `compile_source` made.
-        context: What `context_of` made, of this template or any other.
-        block: Name of the block.
-
-    Raises:
-        BudgetError: If it takes too many steps or characters.
-        HoleError: If it would print something that is not text.
-        TemplateError: If it meets a name that is not there, or leaves the sandbox.
-    """
-    environment().steps = 0
-    pieces, length = [], 0
-    function = template.root_render_func if block is None else template.blocks[block]
-    for piece in function(context):
-        length += len(piece)
-        if length > MAX_CHARACTERS:
-            raise BudgetError(f"a turn is longer than {MAX_CHARACTERS:,} characters")
-        pieces.append(piece)
-    return "".join(pieces).strip()
-
-
-def context_of(template: Template, values: dict[str, Any]) -> Context:
-    """A context that reads `values` as they are when a name is looked up, later additions included."""
-    return template.new_context(values, shared=True)
-
-
-FAILURES = (BudgetError, HoleError, TemplateError)
-"""What `render` raises."""
-
-
-def describe(error: Exception, template: Template) -> tuple[str, int | None]:
-    """What went wrong in `render`, and on which line of the template."""
-    lines = [
-        template.get_corresponding_lineno(number)
-        for frame, number in traceback.walk_tb(error.__traceback__)
-        if frame.f_code.co_filename == template.filename
-    ]
-    return str(error).rstrip("."), lines[-1] if lines else None
+    return wording.compile_text(parse(text, file).body, FILTERS, file)

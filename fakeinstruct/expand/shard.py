@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import ValidationError
 
@@ -16,48 +17,19 @@ from fakeinstruct.base.errors import FakeInstructError, RecordError
 from fakeinstruct.base.files import atomic_write, read_json, sha256_file, write_json
 from fakeinstruct.chains.schema import Chain
 from fakeinstruct.chains.taxonomy import Taxonomy
+from fakeinstruct.expand.columns import Columns
 from fakeinstruct.expand.context import gather
-from fakeinstruct.expand.plan import Stratum
-from fakeinstruct.expand.render import render_chain
+from fakeinstruct.expand.render import Stratum, render_chain
 from fakeinstruct.expand.template import Template
-
-_CONTENT = pa.struct([("type", pa.string()), ("text", pa.string())])
-_BOX = pa.list_(pa.float64())
-
-SCHEMA = pa.schema(
-    [
-        ("id", pa.string()),
-        ("chain", pa.string()),
-        ("template", pa.string()),
-        ("task", pa.string()),
-        ("stage", pa.string()),
-        ("images", pa.list_(pa.struct([("path", pa.string()), ("crop", _BOX), ("parent", pa.string())]))),
-        ("messages", pa.list_(pa.struct([("role", pa.string()), ("content", pa.list_(_CONTENT))]))),
-        ("label", pa.string()),
-        ("split", pa.string()),
-        ("group", pa.string()),
-        (
-            "target",
-            pa.struct(
-                [
-                    ("verdict", pa.string()),
-                    ("choice", pa.string()),
-                    ("attributes", pa.list_(pa.string())),
-                    ("boxes", pa.list_(_BOX)),  # x0, y0, x1, y1 in fractions of the image
-                    ("text", pa.string()),
-                ]
-            ),
-        ),
-        ("polarity", pa.string()),
-        ("choices", pa.list_(pa.string())),
-        ("references", pa.list_(pa.string())),
-        ("advice_origin", pa.string()),
-    ]
-)
-"""Columns of a shard: the fields of `Pair` that expansion fills."""
 
 ROW_GROUP = 4096
 """Rows of a Parquet row group."""
+
+REPEATED = [
+    *("chain", "template", "task", "stage", "images.list.element.path", "messages.list.element.role"),
+    *("label", "split", "group", "target.verdict", "target.choice", "polarity", "advice_origin"),
+]
+"""Columns whose values come again and again, worth a dictionary."""
 
 
 class Sidecar(StrictModel):
@@ -110,7 +82,25 @@ def write_shard(shared: Shared, work: ShardWork) -> Sidecar:
     if work.finished:
         return work.finished
     file = shared.out / work.name
-    rows: list[dict[str, Any]] = []
+    with _without_collector():
+        columns, rejected = _render(shared, work)
+        table = columns.table()
+    with atomic_write(file) as opened:
+        pq.write_table(
+            table,
+            opened,
+            compression="zstd",
+            row_group_size=ROW_GROUP,
+            use_dictionary=REPEATED,
+            write_statistics=REPEATED,
+        )
+    sidecar = _sidecar(shared.plan, sha256_file(file), columns, rejected)
+    write_json(file.with_suffix(".json"), sidecar.model_dump(mode="json"))
+    return sidecar
+
+
+def _render(shared: Shared, work: ShardWork) -> tuple[Columns, list[RecordError]]:
+    columns = Columns(shared.templates)
     rejected: list[RecordError] = []
     for chain, quotas in zip(work.chains, work.quotas, strict=True):
         facts = gather(chain, shared.taxonomy)
@@ -118,27 +108,38 @@ def write_shard(shared: Shared, work: ShardWork) -> Sidecar:
             if isinstance(result, RecordError):
                 rejected.append(result)
             else:
-                rows.append(result)
-    with atomic_write(file) as opened:
-        table = pa.Table.from_pylist(rows, schema=SCHEMA)
-        pq.write_table(table, opened, compression="zstd", row_group_size=ROW_GROUP)
-    sidecar = _sidecar(shared.plan, sha256_file(file), rows, rejected)
-    write_json(file.with_suffix(".json"), sidecar.model_dump(mode="json"))
-    return sidecar
+                columns.add(result)
+    return columns, rejected
 
 
-def _sidecar(plan: str, sha256: str, rows: list[dict[str, Any]], rejected: list[RecordError]) -> Sidecar:
+@contextmanager
+def _without_collector() -> Iterator[None]:
+    """Without Python's search for reference cycles: rendering makes none, and the search goes through every pair."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
+
+
+def _sidecar(plan: str, sha256: str, columns: Columns, rejected: list[RecordError]) -> Sidecar:
     per_template: dict[str, dict[str, int]] = {}
-    for row in rows:
-        by_label = per_template.setdefault(row["template"], {"fake": 0, "real": 0})
-        by_label[row["label"]] += 1
+    per_task: Counter[str] = Counter()
+    per_split: Counter[str] = Counter()
+    for kind, count in columns.counts().items():
+        by_label = per_template.setdefault(kind.template, {"fake": 0, "real": 0})
+        by_label[kind.label] += count
+        per_task[kind.task] += count
+        per_split[kind.split] += count
     return Sidecar(
         plan=plan,
         sha256=sha256,
-        pairs=len(rows),
-        per_task=dict(Counter(row["task"] for row in rows)),
+        pairs=len(columns),
+        per_task=dict(per_task),
         per_template=per_template,
-        per_split=dict(Counter(row["split"] or "none" for row in rows)),
+        per_split=dict(per_split),
         rejects=tuple({"file": e.file, "record": e.record, "problem": e.problem} for e in rejected),
     )
 

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Container, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
+from fakeinstruct.base.boxes import Fractions
 from fakeinstruct.chains.schema import Label
+from fakeinstruct.expand.comparison import Couple, couples, relation
 from fakeinstruct.expand.context import AttributeFacts, Facts, TraceFacts
-from fakeinstruct.expand.options import OptionSet, count_options, option_sets
+from fakeinstruct.expand.front import FrontMatter, Needs, Over
+from fakeinstruct.expand.options import OptionSet, asked, count_options, option_sets
+from fakeinstruct.expand.regions import Look, RegionFacts, crop_of, looks_at, regions_of
 from fakeinstruct.expand.template import Template
 from fakeinstruct.expand.variants import decode
 
@@ -19,31 +24,62 @@ class Subject:
     """One thing of a chain that a template goes over.
 
     Attributes:
-        topic: The attribute or attributes that the question names, "" if none.
+        topic: What the question names, "" if nothing: an attribute or several, a place, a number of crops.
         traces: The traces that it is about.
+        trace: The trace, if the template goes over traces.
         attribute: The attribute, if the template goes over attributes.
+        region: The region, if the template goes over regions.
+        couple: The attributes compared, if the template goes over comparisons.
         options: The options, if the template has any.
+        strongest: The gravest of the traces, if there is one.
+        looks: What a second look is taken at, in the order of the first answer.
     """
 
     topic: str
     traces: tuple[TraceFacts, ...]
+    trace: TraceFacts | None = None
     attribute: AttributeFacts | None = None
+    region: RegionFacts | None = None
+    couple: Couple | None = None
     options: OptionSet | None = None
+    strongest: TraceFacts | None = None
+    looks: tuple[Look, ...] = ()
 
     @property
     def status(self) -> str | None:
-        """Status of the attribute."""
-        return self.attribute.status if self.attribute else None
+        """The case that phrases may be listed by: status of the attribute, or relation of the couple."""
+        if self.attribute:
+            return self.attribute.status
+        return relation(self.couple) if self.couple else None
+
+    @cached_property
+    def crops(self) -> tuple[Fractions, ...]:
+        """What the second look shows, in the order of the first answer: fractions of the image."""
+        return tuple(crop_of(box) for look in self.looks for box in look.boxes)
 
     def values(self, advice: int) -> dict[str, Any]:
         """What the template sees of it, with advice number `advice`."""
-        advised = [trace.advised(advice) for trace in self.traces]
         if self.attribute:
-            words = dict.fromkeys(view["advice"] for view in advised if view["advice"])
-            return {"attribute": {**self.attribute.view, "advice": " ".join(words) or None}}
-        if self.topic and not self.options:
-            return {"trace": advised[0]}
-        return {"traces": advised}
+            return {"attribute": _advised(self.attribute, advice)}
+        if self.couple:
+            first, second = (_advised(one, advice) for one in self.couple)
+            return {"first": first, "second": second}
+        if self.region:
+            return {"region": self.region.view}
+        if self.trace:
+            return {"trace": self.trace.advised(advice)}
+        values: dict[str, Any] = {"traces": [trace.advised(advice) for trace in self.traces]}
+        if self.strongest:
+            values["strongest"] = self.strongest.advised(advice)
+        if self.looks:
+            values["looks"] = [look.view for look in self.looks]
+        return values
+
+
+def _advised(attribute: AttributeFacts, advice: int) -> dict[str, Any]:
+    views = (trace.advised(advice) for trace in attribute.traces)
+    words = dict.fromkeys(view["advice"] for view in views if view["advice"])
+    return {**attribute.view, "advice": " ".join(words) or None}
 
 
 @dataclass(frozen=True)
@@ -99,7 +135,7 @@ class Space:
         raise ValueError("the number lies outside the space")
 
 
-def spaces(template: Template, facts: Facts, topics: Container[str] | None = None) -> dict[str, Space]:
+def spaces(template: Template, facts: Facts, topics: Iterable[str] | None = None) -> dict[str, Space]:
     """A template's variants for a chain by topic; empty if the chain cannot fill the template.
 
     Args:
@@ -107,45 +143,173 @@ def spaces(template: Template, facts: Facts, topics: Container[str] | None = Non
         facts: The chain.
         topics: The topics of interest; all by default.
     """
-    needs = template.front.needs
-    if len(facts.traces) < needs.traces or len(facts.absent) < needs.absent:
+    if not _has_enough(template.front.needs, facts):
         return {}
-    items: dict[str, list[Item]] = {}
-    sizes: dict[tuple[str | None, int], tuple[int, ...]] = {}
-    for subject in _subjects(template, facts):
-        if topics is not None and subject.topic not in topics:
-            continue
-        case = (subject.status, _count_advice(template, subject))
-        radices = sizes.get(case) or sizes.setdefault(case, _radices(template, facts, *case))
-        if count := math.prod(radices):
-            items.setdefault(subject.topic, []).append(Item(subject, radices, count))
-    return {topic: Space(tuple(found)) for topic, found in items.items()}
+    parts = _parts(template, facts)
+    found = {}
+    for topic in parts if topics is None else topics:
+        items = [_item(template, facts, subject) for subject in parts.get(topic, ())]
+        if items := [item for item in items if item.count]:
+            found[topic] = Space(tuple(items))
+    return found
 
 
-def _subjects(template: Template, facts: Facts) -> Iterator[Subject]:
-    """What the template goes over and the chain can fill."""
+def counts(template: Template, facts: Facts) -> dict[str, int]:
+    """Number of variants by topic of a template that goes over whole chains, counted without making them."""
+    if not _has_enough(template.front.needs, facts):
+        return {}
+    parts = _of_the_chain(template, facts)
+    if isinstance(parts, OptionSubjects):
+        each = _item(template, facts, parts.whole).count
+        found = {topic: each * len(sets) for topic, sets in parts.sets.items()}
+    else:
+        found = {topic: sum(_item(template, facts, s).count for s in own) for topic, own in parts.items()}
+    return {topic: number for topic, number in found.items() if number}
+
+
+def count(template: Template, facts: Facts, subjects: Iterable[Subject]) -> int:
+    """Number of variants that a template has for some subjects of a chain."""
+    if not _has_enough(template.front.needs, facts):
+        return 0
+    return sum(_item(template, facts, s).count for s in subjects if _all_fill(template, s.traces))
+
+
+def case_of(subject: Subject) -> Hashable:
+    """All of a subject, its topic aside, that decides how many variants templates have for it."""
+    return subject.status, tuple(map(_case_of_trace, subject.traces))
+
+
+def case_of_chain(front: FrontMatter, facts: Facts) -> Hashable:
+    """All of a chain that decides how many variants templates like this one have for it as a whole."""
+    case = (case_of_needs(facts), frozenset(map(_case_of_trace, facts.traces)))
+    if front.looks:
+        return *case, tuple(tuple(map(_case_of_trace, region.traces)) for region in regions_of(facts.traces))
+    return (*case, asked(facts)) if front.options else case
+
+
+def case_of_needs(facts: Facts) -> Hashable:
+    """What of a chain `needs` asks for."""
+    return facts.chain.label, len(facts.traces), len(facts.absent), facts.strongest is not None
+
+
+def _case_of_trace(trace: TraceFacts) -> Hashable:
+    inferred = trace.view["inference"] is not None
+    return trace.attribute is not None, bool(trace.boxes), inferred, len(trace.advice), trace.points_to
+
+
+def _has_enough(needs: Needs, facts: Facts) -> bool:
+    """Whether the chain has what is needed of it as a whole."""
+    if len(facts.traces) < needs.traces or len(facts.absent) < needs.absent:
+        return False
+    if facts.chain.label is Label.REAL:
+        return True
+    return len(facts.traces) >= needs.flaws and (facts.strongest is not None or not needs.strongest)
+
+
+def _parts(template: Template, facts: Facts) -> Mapping[str, Sequence[Subject]]:
+    """What the template goes over and the chain can fill, by topic."""
+    over = template.front.over
+    if over == "chain":
+        return _of_the_chain(template, facts)
+    parts = parts_of(over, facts)
+    if not template.front.needs.of_traces:
+        return parts
+    return _by_topic(s for own in parts.values() for s in own if _all_fill(template, s.traces))
+
+
+def parts_of(over: Over, facts: Facts) -> Mapping[str, Sequence[Subject]]:
+    """What of a chain a template may go over, by topic; found once, since templates share it."""
+    if over not in facts.parts:
+        facts.parts[over] = _by_topic(_PARTS[over](facts))
+    parts: Mapping[str, Sequence[Subject]] = facts.parts[over]
+    return parts
+
+
+def _by_topic(subjects: Iterable[Subject]) -> dict[str, list[Subject]]:
+    found: dict[str, list[Subject]] = {}
+    for subject in subjects:
+        found.setdefault(subject.topic, []).append(subject)
+    return found
+
+
+def _of_traces(facts: Facts) -> Iterator[Subject]:
+    for trace in facts.traces:
+        if trace.attribute:
+            yield Subject(trace.attribute, (trace,), trace=trace)
+
+
+def _of_attributes(facts: Facts) -> Iterator[Subject]:
+    for key, attribute in facts.attributes.items():
+        yield Subject(key, attribute.traces, attribute=attribute)
+
+
+def _of_regions(facts: Facts) -> Iterator[Subject]:
+    for region in regions_of(facts.traces):
+        yield Subject(region.place, region.traces, region=region)
+
+
+def _of_comparisons(facts: Facts) -> Iterator[Subject]:
+    for first, second in couples(facts):
+        yield Subject(f"{first.key}+{second.key}", first.traces + second.traces, couple=(first, second))
+
+
+_PARTS: dict[str, Callable[[Facts], Iterator[Subject]]] = {
+    "trace": _of_traces,
+    "attribute": _of_attributes,
+    "region": _of_regions,
+    "comparison": _of_comparisons,
+}
+"""What each `over` goes over, chains aside."""
+
+
+def _of_the_chain(template: Template, facts: Facts) -> Mapping[str, Sequence[Subject]]:
     front = template.front
-    if front.over == "trace":
-        for trace in facts.traces:
-            if trace.attribute and _fills(template, trace):
-                yield Subject(trace.attribute, (trace,))
-    elif front.over == "attribute":
-        for key, attribute in facts.attributes.items():
-            if all(_fills(template, trace) for trace in attribute.traces):
-                yield Subject(key, attribute.traces, attribute)
-    elif not front.needs.of_traces or any(_fills(template, trace) for trace in facts.traces):
-        if front.options is None:
-            yield Subject("", facts.traces)
-        else:
-            for options in option_sets(front.options, facts):
-                yield Subject(options.topic, facts.traces, options=options)
+    excused = front.needs.of_fakes and facts.chain.label is Label.REAL
+    if front.needs.of_traces and not excused and not any(_fills(template, trace) for trace in facts.traces):
+        return {}
+    whole = Subject("", facts.traces, strongest=facts.strongest)
+    if front.options:
+        return OptionSubjects(whole, option_sets(front.options, facts))
+    if not front.looks:
+        return {"": (whole,)}
+    looks = looks_at([one for one in regions_of(facts.traces) if _all_fill(template, one.traces)])
+    if not looks:
+        return {}
+    count = sum(len(look.boxes) for look in looks)
+    topic = f"{count} crop{'s' if count > 1 else ''}"
+    return {topic: (replace(whole, topic=topic, looks=looks),)}
+
+
+class OptionSubjects(Mapping[str, Sequence[Subject]]):
+    """A chain with each set of options, made when it is asked for: there are dozens, and few are drawn."""
+
+    def __init__(self, whole: Subject, sets: Mapping[str, Sequence[OptionSet]]) -> None:
+        self.whole, self.sets = whole, sets
+
+    def __getitem__(self, topic: str) -> Sequence[Subject]:
+        whole = self.whole
+        return [
+            Subject(topic, whole.traces, options=options, strongest=whole.strongest)
+            for options in self.sets[topic]
+        ]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.sets)
+
+    def __len__(self) -> int:
+        return len(self.sets)
+
+
+def _all_fill(template: Template, traces: Iterable[TraceFacts]) -> bool:
+    return all(_fills(template, trace) for trace in traces)
 
 
 def _fills(template: Template, trace: TraceFacts) -> bool:
     """Whether a trace has what the template needs of each; advice is needed of flaws only."""
     needs = template.front.needs
     return (
-        (bool(trace.boxes) or not needs.region)
+        (trace.attribute is not None or not needs.attribute)
+        and (bool(trace.boxes) or not needs.region)
         and (trace.view["inference"] is not None or not needs.inference)
         and (bool(trace.advice) or not needs.advice or trace.points_to is not Label.FAKE)
     )
@@ -158,7 +322,16 @@ def _count_advice(template: Template, subject: Subject) -> int:
     return max([1, *(len(trace.advice) for trace in subject.traces)])
 
 
-def _radices(template: Template, facts: Facts, status: str | None, advice: int) -> tuple[int, ...]:
+def _item(template: Template, facts: Facts, subject: Subject) -> Item:
+    case = (facts.chain.label.value, subject.status, _count_advice(template, subject))
+    size = template.sizes.get(case)
+    if size is None:
+        radices = _radices(template, *case)
+        size = template.sizes[case] = (radices, math.prod(radices))
+    return Item(subject, *size)
+
+
+def _radices(template: Template, label: str, status: str | None, advice: int) -> tuple[int, ...]:
     options = template.front.options
     orders = math.factorial(count_options(options)) if options else 1
-    return (advice, orders, *map(len, template.phrase_lists(facts.chain.label.value, status)))
+    return (advice, orders, *map(len, template.phrase_lists(label, status)))

@@ -8,12 +8,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Template as JinjaTemplate
 from jinja2 import nodes
 
 from fakeinstruct.base.errors import UsageError, nearest
 from fakeinstruct.expand import sandbox
+from fakeinstruct.expand.fields import fields_in
 from fakeinstruct.expand.front import FrontMatter
+from fakeinstruct.expand.wording import Say, compile_text
 
 Phrases = Mapping[str, tuple[str, ...]]
 """Phrases by label or status; under the empty key where they serve all."""
@@ -71,18 +72,31 @@ class Template:
         return any(node.attr == "advice" for tree in trees for node in tree.find_all(nodes.Getattr))
 
     @cached_property
-    def compiled(self) -> JinjaTemplate:
-        """The compiled blocks."""
-        return sandbox.compile_source(self.source, self.file)
+    def says(self) -> tuple[tuple[str, Say], ...]:
+        """What words each turn, by the name of its block, in the order of the conversation."""
+        return tuple(
+            (block, compile_text(self.blocks[block].body, sandbox.FILTERS, self.file))
+            for block, _ in self.turns
+        )
 
     @cached_property
-    def compiled_phrases(self) -> dict[str, JinjaTemplate]:
-        """The compiled phrases and option texts, those without Jinja left out."""
+    def phrase_says(self) -> dict[str, Say]:
+        """What words each phrase and option text, those without Jinja left out."""
         return {
-            text: sandbox.compile_source(text, f"{self.file} ({text[:40]})")
+            text: sandbox.compile_phrase(text, f"{self.file} ({text[:40]})")
             for text in self.phrase_texts()
             if "{" in text
         }
+
+    @cached_property
+    def writes_boxes(self) -> bool:
+        """Whether an answer writes boxes into its text, for some chain."""
+        fields = ("box", "boxes")
+        blocks = [block for name, block in self.blocks.items() if name.startswith("assistant")]
+        said = {name for block in blocks for name in sandbox.names_in(block)}
+        texts = (t for name in said & set(self.variants) for ts in self.variants[name].values() for t in ts)
+        trees = [*blocks, *(sandbox.parse(text, self.file) for text in texts)]
+        return any(field in fields for tree in trees for _, _, field in fields_in(tree))
 
     def phrase_texts(self) -> Iterator[str]:
         """All phrases and option texts."""
@@ -104,7 +118,40 @@ class Template:
         return known
 
     @cached_property
+    def sizes(self) -> dict[tuple[str, str | None, int], tuple[tuple[int, ...], int]]:
+        """Sizes of the axes of variants and their product, by case; filled by `space`."""
+        return {}
+
+    @cached_property
+    def tellings(self) -> dict[tuple[str, str | None], Any]:
+        """What the answers tell, by case; filled by `target`."""
+        return {}
+
+    @cached_property
     def _phrase_lists(self) -> dict[tuple[str, str | None], tuple[tuple[str, ...], ...]]:
+        return {}
+
+    def answer_fields(self, label: str, status: str | None) -> frozenset[tuple[str, str]]:
+        """Names with a field that an answer takes from the context whichever phrases it is worded with.
+
+        Args:
+            label: The chain's label.
+            status: The case that phrases are listed by, besides the label.
+        """
+        known = self._answer_fields.get((label, status))
+        if known is None:
+            blocks = [block for name, block in self.blocks.items() if name.startswith("assistant")]
+            said = {name for block in blocks for name in sandbox.names_in(block)}
+            known = frozenset(use[1:] for block in blocks for use in fields_in(block))
+            for name, phrases in zip(self.variants, self.phrase_lists(label, status), strict=True):
+                if name in said and phrases:
+                    trees = (sandbox.parse(text, self.file) for text in phrases)
+                    known |= frozenset.intersection(*(frozenset(u[1:] for u in fields_in(t)) for t in trees))
+            self._answer_fields[label, status] = known
+        return known
+
+    @cached_property
+    def _answer_fields(self) -> dict[tuple[str, str | None], frozenset[tuple[str, str]]]:
         return {}
 
     def _names(self, role: str) -> set[str]:

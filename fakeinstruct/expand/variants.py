@@ -4,12 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-
-from fakeinstruct.base.files import stable_seed
-
-ROUNDS = 4
-"""Rounds of the Feistel network; four of independent keys make a strong pseudo-random permutation
-(Luby and Rackoff 1988)."""
+from functools import cached_property
 
 _MASK = (1 << 64) - 1
 
@@ -57,43 +52,40 @@ def order(index: int, count: int) -> list[int]:
 class Permutation:
     """A pseudo-random order of 0 ... size - 1 that is computed place by place, never stored.
 
-    A balanced Feistel network permutes the next larger power of four; a value outside the range is put
-    through again until it falls inside ("cycle walking", Black and Rogaway 2002), fewer than four times
-    on average.
+    The values go round a circle in equal steps: (start + place * step) mod size, with the start and the step drawn
+    by the key and the step coprime to the size, so that each value comes once (a Weyl sequence of whole
+    numbers). One multiplication a value: most chains draw one or two variants of a template, and for the first
+    any start is equally likely.
 
     Args:
         size: Number of values, at least 1.
-        key: What the order depends on, and nothing else.
+        key: What the order depends on, and nothing else, 0 to 2**64 - 1.
     """
 
-    def __init__(self, size: int, *key: str | int) -> None:
+    def __init__(self, size: int, key: int) -> None:
         if size < 1:
             raise ValueError(f"a permutation of {size} values")
         self.size = size
-        self._half = max(1, ((size - 1).bit_length() + 1) // 2)
-        self._low = (1 << self._half) - 1
-        seed = stable_seed(*key)
-        self._keys = [_mix(seed + number) for number in range(ROUNDS)]
+        self._first = mix(key)
+
+    @cached_property
+    def _step(self) -> int:
+        step = mix(self._first) % self.size or 1
+        while math.gcd(step, self.size) > 1:
+            step += 1
+        return step
 
     def __call__(self, place: int) -> int:
         """The value at one place, 0 to size - 1."""
-        value = self._permute(place)
-        while value >= self.size:
-            value = self._permute(value)
-        return value
+        start = self._first % self.size
+        return (start + place * self._step) % self.size if place else start
 
     def __iter__(self) -> Iterator[int]:
         """All values, each once."""
         return map(self, range(self.size))
 
-    def _permute(self, value: int) -> int:
-        left, right = value >> self._half, value & self._low
-        for key in self._keys:
-            left, right = right, left ^ (_mix(right ^ key) & self._low)
-        return left << self._half | right
 
-
-def _mix(value: int) -> int:
+def mix(value: int) -> int:
     """The finaliser of SplitMix64 (Steele, Lea and Flood 2014): 64 bits that each depend on all 64."""
     value = (value + 0x9E3779B97F4A7C15) & _MASK
     value = ((value ^ value >> 30) * 0xBF58476D1CE4E5B9) & _MASK

@@ -11,7 +11,8 @@ import torch
 from PIL import ImageOps
 from torch import Tensor
 
-from fakeinstruct.base.images import load_image, resolve_under
+from fakeinstruct.base.boxes import Fractions
+from fakeinstruct.base.images import crop_image, load_image, resolve_under
 from fakeinstruct.expert.rows import image_block
 from fakeinstruct.expert.sft import IGNORE
 
@@ -27,19 +28,22 @@ class ImageBlocks:
         self.image_root = image_root
         self.limit = limit
         self._bytes = 0
-        self._kept: OrderedDict[tuple[str, bool], dict[str, Any]] = OrderedDict()
+        self._kept: OrderedDict[tuple[str, Fractions | None, bool], dict[str, Any]] = OrderedDict()
 
-    def get(self, path: str, *, mirrored: bool = False) -> dict[str, Any]:
-        """The block of the image at `path` under the image root, or of its mirror image; see `rows.image_block`.
+    def get(self, path: str, crop: Fractions | None = None, *, mirrored: bool = False) -> dict[str, Any]:
+        """The block of the image at `path` under the image root, of a crop, or of its mirror image.
+
+        See `rows.image_block`.
 
         Raises:
             RecordError: If it cannot be read.
         """
-        key = (path, mirrored)
+        key = (path, crop, mirrored)
         if key in self._kept:
             self._kept.move_to_end(key)
             return self._kept[key]
         image = load_image(resolve_under(self.image_root, path))
+        image = image if crop is None else crop_image(image, crop)
         block = image_block(self.processor, ImageOps.mirror(image) if mirrored else image)
         self._kept[key] = block
         self._bytes += _size(block)
@@ -52,22 +56,25 @@ def _size(block: dict[str, Any]) -> int:
     return sum(value.nbytes for value in block.values() if isinstance(value, Tensor))
 
 
-def place_block(
-    ids: Sequence[int], values: Sequence[int], block: Sequence[int], image_token: int
+def place_blocks(
+    ids: Sequence[int], values: Sequence[int], blocks: Sequence[Sequence[int]], image_token: int
 ) -> list[int]:
-    """Put an image's block in the place of its placeholder.
+    """Put the blocks of images in the places of their placeholders, the first in the first.
 
-        ids      a  I              b  c
-        result   a  [ i i i i i ]  b  c
+        ids      a  I              b  I          c
+        result   a  [ i i i i i ]  b  [ i i i ]  c
 
     Args:
-        ids: Token ids with one placeholder.
+        ids: Token ids with as many placeholders as blocks.
         values: What is to be expanded: `ids` themselves, or labels of the same length.
-        block: What stands in the placeholder's place.
+        blocks: What stands in each placeholder's place.
         image_token: Id of the placeholder.
     """
-    at = list(ids).index(image_token)
-    return [*values[:at], *block, *values[at + 1 :]]
+    left = iter(blocks)
+    placed: list[int] = []
+    for token, value in zip(ids, values, strict=True):
+        placed += next(left) if token == image_token else (value,)
+    return placed
 
 
 class Collator:
@@ -86,24 +93,27 @@ class Collator:
         self.blocks = ImageBlocks(processor, image_root)
 
     def __call__(self, rows: Sequence[dict[str, Any]]) -> dict[str, Tensor]:
-        """Batch rows of `input_ids`, `image` and, for training, `labels`.
+        """Batch rows of `input_ids`, `image`, `crops` if there are any and, for training, `labels`.
+
+        A row with crops is never mirrored.
 
         Returns:
             `input_ids`, `attention_mask` and `labels`, each of shape (batch, longest row), padded on the right,
             where causal attention cannot see it, and the images' tensors concatenated.
         """
         mirrored = torch.rand(len(rows)) < 0.5 if self.mirror else torch.zeros(len(rows), dtype=torch.bool)
-        blocks = [
-            self.blocks.get(row["image"], mirrored=bool(turn))
-            for row, turn in zip(rows, mirrored, strict=True)
-        ]
+        blocks: list[dict[str, Any]] = []
         ids, labels = [], []
-        for row, block in zip(rows, blocks, strict=True):
-            tokens = block["input_ids"]
-            ids.append(place_block(row["input_ids"], row["input_ids"], tokens, self.image_token))
+        for row, turn in zip(rows, mirrored, strict=True):
+            crops = [tuple(crop) for crop in row.get("crops") or ()]
+            own = [self.blocks.get(row["image"], mirrored=bool(turn) and not crops)]
+            own += [self.blocks.get(row["image"], crop) for crop in crops]
+            blocks += own
+            tokens = [block["input_ids"] for block in own]
+            ids.append(place_blocks(row["input_ids"], row["input_ids"], tokens, self.image_token))
             if "labels" in row:
-                unsupervised = [IGNORE] * len(tokens)
-                labels.append(place_block(row["input_ids"], row["labels"], unsupervised, self.image_token))
+                unsupervised = [[IGNORE] * len(block) for block in tokens]
+                labels.append(place_blocks(row["input_ids"], row["labels"], unsupervised, self.image_token))
         batch = {
             "input_ids": pad(ids, self.pad_token),
             "attention_mask": pad([[1] * len(row) for row in ids], 0),

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+from PIL.Image import Image
 
+from fakeinstruct.base.boxes import Fractions
 from fakeinstruct.base.errors import FakeInstructError, RecordError, Rejects
 from fakeinstruct.base.files import atomic_write
-from fakeinstruct.base.images import load_image, resolve_under
+from fakeinstruct.base.images import crop_image, load_image, resolve_under
 from fakeinstruct.base.progress import track
-from fakeinstruct.expand.pair import Pair, PairSet
+from fakeinstruct.expand.pair import Pair, PairSet, Task
 from fakeinstruct.expert.recipe import Data
 from fakeinstruct.expert.sft import IGNORE, Encoded, encode_conversation
 
@@ -25,11 +28,13 @@ SCHEMA = pa.schema(
     [
         ("id", pa.string()),
         ("image", pa.string()),
+        ("crops", pa.list_(pa.list_(pa.float64()))),
         ("input_ids", pa.list_(pa.int32())),
         ("labels", pa.list_(pa.int32())),
     ]
 )
-"""Columns of the rows: the image's path under its root, tokens with one placeholder for it, and labels."""
+"""Columns of the rows: the image's path under its root, the crops of it that later turns carry, tokens with one
+placeholder for the image and each crop, and labels."""
 
 ROW_GROUP = 1000
 """Rows written at a time, so that no step holds the set in memory."""
@@ -55,19 +60,26 @@ def messages_of(pair: Pair) -> list[dict[str, Any]]:
 def choose(pairs: PairSet, data: Data) -> Iterator[Pair]:
     """The pairs that a recipe's `data` section asks for, an image's pairs together.
 
-    An image's pairs stand in the order of a keyed draw already, so that the first of each task are a sample.
+    A limit on a task takes a sample over the task's templates: those with the smallest ids, which are hashes.
     """
     limits = data.pairs_per_image
-    taken: Counter[str] = Counter()
-    chain = None
-    for pair in pairs.read(data.split, list(limits) if limits else None):
-        if data.templates is not None and pair.template not in data.templates:
-            continue
-        if pair.chain != chain:
-            chain, taken = pair.chain, Counter()
-        taken[pair.task] += 1
-        if limits is None or taken[pair.task] <= limits[pair.task]:
-            yield pair
+    wanted = pairs.read(data.split, list(limits) if limits else None, data.templates)
+    if limits is None:
+        yield from wanted
+        return
+    for _, own in groupby(wanted, key=lambda pair: pair.chain):
+        yield from _sample(list(own), limits)
+
+
+def _sample(pairs: list[Pair], limits: Mapping[Task, int]) -> Iterator[Pair]:
+    """The first pairs of each task in the order of their ids, as they stood."""
+    left = Counter(limits)
+    taken = set()
+    for pair in sorted(pairs, key=lambda pair: pair.id):
+        if left[pair.task] > 0:
+            left[pair.task] -= 1
+            taken.add(pair.id)
+    return (pair for pair in pairs if pair.id in taken)
 
 
 class RowWriter:
@@ -87,7 +99,8 @@ class RowWriter:
         self.rejects = rejects
         self.tally = Tally()
         self._image_path: str | None = None
-        self._image_tokens: int | RecordError = 0
+        self._image: Image | RecordError = RecordError("no image was read yet")
+        self._tokens: dict[Fractions | None, int] = {}
         self._encode = lru_cache(maxsize=4096)(self._encode_json)
 
     def write(self, path: Path) -> Tally:
@@ -118,11 +131,10 @@ class RowWriter:
         return self.tally
 
     def _row(self, pair: Pair) -> dict[str, Any]:
-        if len(pair.images) != 1 or pair.images[0].crop:
-            raise RecordError("several images or a crop in one pair are not learned yet", field="images")
+        path, crops = image_and_crops(pair)
         encoded = self._encode(json.dumps(messages_of(pair)))
-        path = pair.images[0].path
-        tokens = len(encoded.input_ids) - 1 + self._tokens_of(path)
+        views = (None, *crops)
+        tokens = len(encoded.input_ids) - len(views) + sum(self._tokens_of(path, view) for view in views)
         if tokens > self.data.max_tokens:
             raise RecordError(
                 f"{tokens:,} tokens, more than data.max_tokens = {self.data.max_tokens:,}", field="messages"
@@ -133,24 +145,48 @@ class RowWriter:
         tally.supervised += sum(label != IGNORE for label in encoded.labels)
         tally.longest = max(tally.longest, tokens)
         tally.per_task[pair.task] += 1
-        return {"id": pair.id, "image": path, "input_ids": encoded.input_ids, "labels": encoded.labels}
+        return {
+            "id": pair.id,
+            "image": path,
+            "crops": crops,
+            "input_ids": encoded.input_ids,
+            "labels": encoded.labels,
+        }
 
     def _encode_json(self, turns: str) -> Encoded:
         return encode_conversation(self.processor, json.loads(turns))
 
-    def _tokens_of(self, path: str) -> int:
-        """Tokens of an image, which is decoded whole here so that no damage is met in the middle of a run."""
+    def _tokens_of(self, path: str, crop: Fractions | None) -> int:
+        """Tokens of an image or a crop of it."""
         if path != self._image_path:
-            self._image_path = path
-            try:
-                image = load_image(resolve_under(self.pairs.image_root, path))
-                self._image_tokens = len(image_block(self.processor, image)["input_ids"])
-                self.tally.images += 1
-            except RecordError as error:
-                self._image_tokens = error
-        if isinstance(self._image_tokens, RecordError):
-            raise self._image_tokens
-        return self._image_tokens
+            self._image_path, self._image, self._tokens = path, self._read(path), {}
+        if isinstance(self._image, RecordError):
+            raise self._image
+        if crop not in self._tokens:
+            view = self._image if crop is None else crop_image(self._image, crop)
+            self._tokens[crop] = len(image_block(self.processor, view)["input_ids"])
+        return self._tokens[crop]
+
+    def _read(self, path: str) -> Image | RecordError:
+        """The image, decoded whole here so that no damage is met in the middle of a run."""
+        try:
+            image = load_image(resolve_under(self.pairs.image_root, path))
+        except RecordError as error:
+            return error
+        self.tally.images += 1
+        return image
+
+
+def image_and_crops(pair: Pair) -> tuple[str, tuple[Fractions, ...]]:
+    """The path of a pair's image, and the crops of it that its later turns carry.
+
+    Raises:
+        RecordError: If the pair is about several images.
+    """
+    whole, *others = pair.images
+    if whole.crop or any(other.path != whole.path or other.crop is None for other in others):
+        raise RecordError("is about several images; one, whole and in crops, can be learned", field="images")
+    return whole.path, tuple(other.crop for other in others if other.crop)
 
 
 def image_block(processor: Any, image: Any) -> dict[str, Any]:

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import base64
-import io
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jinja2 import Environment, PackageLoader, StrictUndefined
-from PIL import Image
 
 from fakeinstruct.base.errors import RecordError
 from fakeinstruct.base.images import load_image, resolve_under
 from fakeinstruct.measure import plots
 from fakeinstruct.measure.calibration import probability, reliability
 from fakeinstruct.measure.figure import UnavailableError
+from fakeinstruct.measure.page import data_uri, environment
 from fakeinstruct.measure.scores import Scores
 
 MISTAKES = 8
@@ -57,16 +54,10 @@ def render(figures: Mapping[str, Any], material: Material) -> str:
         figures: The contents of `figures.json`.
         material: Scores, pictures and explanations.
     """
-    environment = Environment(
-        loader=PackageLoader("fakeinstruct.measure", "."),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters.update(num=_number, ci=_interval)
+    jinja = environment()
+    jinja.filters["ci"] = _interval
     experts = {"expert": figures, **figures["baselines"]}
-    return environment.get_template("report.html.jinja").render(
+    return jinja.get_template("report.html.jinja").render(
         figures=figures,
         test=figures["overall"]["test"],
         experts=experts,
@@ -74,11 +65,6 @@ def render(figures: Mapping[str, Any], material: Material) -> str:
         drawings=_drawings(figures, material),
         mistakes=surest_mistakes(material),
     )
-
-
-def _number(value: float | None, digits: int = 3) -> str:
-    """A figure for people: "–" where there is none."""
-    return "–" if value is None else f"{value:,}" if isinstance(value, int) else f"{value:.{digits}f}"
 
 
 def _interval(row: Mapping[str, Any]) -> str:
@@ -168,12 +154,4 @@ def _picture(material: Material, image: str) -> str:
     if material.image_root is None or image not in material.paths:
         raise RecordError("it is not known where the picture lies")
     picture = load_image(resolve_under(material.image_root, material.paths[image]))
-    longer = max(picture.size)
-    if longer > SHOWN_SIDE:
-        picture.thumbnail((SHOWN_SIDE, SHOWN_SIDE), Image.Resampling.LANCZOS)
-    else:
-        factor = max(1, SHOWN_SIDE // longer)
-        picture = picture.resize((picture.width * factor, picture.height * factor), Image.Resampling.NEAREST)
-    buffer = io.BytesIO()
-    picture.save(buffer, "PNG", optimize=True)
-    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
+    return data_uri(picture, SHOWN_SIDE)

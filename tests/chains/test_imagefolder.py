@@ -380,7 +380,7 @@ def test_a_dry_run_counts_and_writes_nothing(tmp_path):
     ("arguments", "message"),
     [
         ({"format": "imagefoldr"}, "Did you mean 'imagefolder'"),
-        ({"src": "nowhere"}, "nowhere: no such folder or zip file"),
+        ({"src": "nowhere"}, "nowhere: no such folder, zip file or annotation file"),
         ({"vlaidation": 0.1}, "no option 'vlaidation'. Did you mean 'validation'"),
         ({"validation": 0.6}, "between 0 and 0.5"),
         ({"validation": float("nan")}, "between 0 and 0.5"),
@@ -390,6 +390,31 @@ def test_wrong_usage_is_named(tmp_path, arguments, message):
     src = put(tmp_path / "src", "real/a.png")
     with pytest.raises(UsageError, match=message):
         import_chains(**{"format": "imagefolder", "src": src, "out": tmp_path / "out", **arguments})
+
+
+def test_without_images_names_and_folders_are_taken_on_trust(tmp_path):
+    (tmp_path / "src/train/FAKE").mkdir(parents=True)
+    (tmp_path / "src/train/FAKE/a.png").write_text("not an image")
+    chains, rejects = take(tmp_path / "src", tmp_path / "out", without_images=True, validation=0.0)
+    assert not rejects
+    chain = chains["train/FAKE/a.png"]
+    assert (chain.label, chain.split, chain.image.width, chain.image.sha256) == ("fake", "train", None, None)
+
+
+def test_an_image_folder_has_no_other_image_root(tmp_path):
+    src = put(tmp_path / "src", "real/a.png")
+    with pytest.raises(UsageError, match="no other image root"):
+        take(src, tmp_path / "out", image_root=tmp_path)
+    (src / "list.json").write_text("[]")
+    with pytest.raises(UsageError, match="no annotation file"):
+        take(src / "list.json", tmp_path / "out")
+
+
+def test_images_elsewhere_are_never_replaced_by_the_result(tmp_path):
+    src = put(tmp_path / "src", "real/a.png")
+    put(tmp_path / "out/images", "a.png")
+    with pytest.raises(UsageError, match="would replace it"):
+        take(src, tmp_path / "out", image_root=tmp_path / "out/images")
 
 
 @pytest.mark.parametrize("out", ["src", ".", "src/../src"])

@@ -188,3 +188,18 @@ def test_mean_colour_does_not_tell_the_label(folder, chains):
         [colour[c.id] - colour[c.twin] for c in chains if c.manipulation is Manipulation.GENERATED]
     )
     assert np.abs(shifts).max() < 2  # levels, of photographs that differ by a hundred
+
+
+def test_boxes_of_real_images_are_those_of_their_twins(chains):
+    """Where a real image's traces lie would tell its label if fakes had boxes of other sizes."""
+    by_id = {chain.id: chain for chain in chains}
+
+    def boxes(chain):
+        return {region.box for trace in chain.traces for region in trace.regions} - {(0.0, 0.0, 1.0, 1.0)}
+
+    seen = 0
+    for chain in chains:
+        if chain.label is Label.REAL:
+            assert boxes(chain) == boxes(by_id[chain.twin])
+            seen += bool(boxes(chain))
+    assert seen

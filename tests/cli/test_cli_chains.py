@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from fakeinstruct.chains.importers import IMPORTERS
 from fakeinstruct.cli.schema import json_schemas
 
 ROOT = Path(__file__).parents[2]
@@ -92,12 +93,63 @@ def test_a_dry_run_writes_nothing(photos, tmp_path):
     assert not (tmp_path / "chains").exists()
 
 
+def test_help_lists_every_format_with_a_line():
+    lines = run("import", "--help").stdout.splitlines()
+    for name in IMPORTERS:
+        assert any(line.strip().startswith(f"• {name}: ") for line in lines), name
+
+
+def test_annotations_of_another_machine_are_imported_from_their_file(photos, tmp_path):
+    texts = {"FAKE": "Its hand is odd, suggesting that the image is fake.", "REAL": "This is a real image."}
+    records = [
+        {
+            "image": f"C:\\data\\{label}\\{number}.png",
+            "conversations": [{"from": "human", "value": "<image>\nReal?"}, {"from": "gpt", "value": text}],
+        }
+        for label, text in texts.items()
+        for number in range(3)
+    ]
+    records[0]["image"] = "C:\\data\\FAKE\\none.png"
+    (tmp_path / "captions.json").write_text(json.dumps(records), encoding="utf-16")
+    done = run("import", "llava", "captions.json", "--out", "chains", "--image-root", "photos", cwd=tmp_path)
+    assert done.returncode == 3
+    assert done.stdout.splitlines()[-1] == "5 chains in chains"
+    assert "note: texts that are only a verdict: 3" in done.stderr
+    assert "rejected 1: image file is missing" in done.stderr
+    assert "captions.json, record 1, field image: image file is missing ('data/FAKE/none.png')" in done.stderr
+    assert run("validate", "chains", cwd=tmp_path).returncode == 0
+
+
+def test_a_benchmark_is_imported_without_images_and_never_expanded(tmp_path):
+    question = {"question": "Is this a real image, yes or no?", "answer": "no", "authenticity": 0}
+    rows = [{"image_id": f"sd-{number}.png", **question} for number in range(3)]
+    (tmp_path / "FakeClass.json").write_text(json.dumps(rows))
+    done = run("import", "fakebench", "FakeClass.json", "--out", "bench", "--without-images", cwd=tmp_path)
+    assert (done.returncode, done.stdout.splitlines()[-1]) == (0, "3 chains and 3 evaluation items in bench")
+    for more in ([], ["--dry-run"]):
+        done = run("expand", "bench", "--out", "pairs", "--seed", "0", *more, cwd=tmp_path)
+        assert done.returncode == 2
+        assert "may not be trained on: FakeBench is published for evaluation only" in done.stderr
+    assert not (tmp_path / "pairs").exists()
+
+
 @pytest.mark.parametrize(
     ("arguments", "status", "message"),
     [
         (["import", "imagefolder", "empty", "--out", "out"], 1, "error: empty: holds no images"),
-        (["import", "imagefolder", "none", "--out", "out"], 2, "error: none: no such folder or zip file"),
-        (["import", "loki", "empty", "--out", "out"], 2, "there is no format 'loki'. Known: imagefolder."),
+        (
+            ["import", "imagefolder", "none", "--out", "out"],
+            2,
+            "error: none: no such folder, zip file or annotation file",
+        ),
+        (["import", "lokki", "empty", "--out", "out"], 2, "there is no format 'lokki'. Did you mean 'loki'?"),
+        (
+            ["import", "loki", "empty", "--out", "out"],
+            2,
+            "empty: holds no open_ended_vqa.json or true_or_false",
+        ),
+        (["import", "loki", "empty", "--out", "out", "--fake", "x"], 2, "'loki' has no option 'fake'"),
+        (["import", "llava", "empty", "--out", "out", "--image-root", "no"], 2, "image root is not a folder"),
         (["import", "imagefolder", "empty", "--out", "mine"], 1, "not a result of fakeinstruct"),
         (["validate", "empty"], 2, "error: empty: is not a chain set"),
         (["validate", "none"], 2, "error: none: no such chain set folder"),

@@ -1,6 +1,7 @@
 """The verbs expand, lint and preview, as a user starts them."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -87,7 +88,8 @@ def test_wrong_use_is_one_message_without_a_traceback(folder, tmp_path):
 def test_lint_of_the_projects_templates_and_of_a_bad_one(tmp_path):
     done = fakeinstruct("lint")
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "21 templates sound, 0 findings" in done.stdout
+    sound = re.fullmatch(r"(\d+) templates sound, 0 findings\n", done.stdout)
+    assert int(sound.group(1)) >= 60
     (tmp_path / "bad.jinja").write_text(
         "---\ntask: verdict\n---\n{% block user %}Q{% endblock %}\n{% block assistant %}"
     )

@@ -40,6 +40,7 @@ def make_chain(name: str, label: Label, *, traces: int = 3, judged: int = 6, see
             observation=f"In {name} the {key} shows sign number {number} of being {label}",
             inference=f"Sign {number} is how {label} images look" if number else None,
             advice=f"Rework the {key} of {name}" if label is Label.FAKE and number % 2 else None,
+            severity=("severe", "clear", "slight")[number % 3] if label is Label.FAKE else None,
             regions=() if number == 2 else (Region(box=(0.1 * number, 0.2, 0.1 * number + 0.2, 0.5)),),
         )
         for number, key in enumerate(keys[:traces])
@@ -58,6 +59,7 @@ def make_chain(name: str, label: Label, *, traces: int = 3, judged: int = 6, see
         split=rng.choice([Split.TRAIN, Split.TRAIN, Split.TEST]),
         traces=own,
         assessed=dict.fromkeys(keys[traces:], Assessment.ABSENT),
+        tags={"texture quality": "low", "realism": "fair"} if label is Label.FAKE else {},
         texts=(Text(role="explanation", text=f"Somebody explained {name}."),),
         origin=ORIGIN,
     )

@@ -58,9 +58,27 @@ def test_facts_of_a_fake(taxonomy):
 
 
 def test_unmentioned_is_not_absent(taxonomy):
-    facts = gather(chain(Label.REAL, (trace("a", "edge", Label.REAL),)), taxonomy)
-    assert facts.absent == facts.flawed == ()
+    facts = gather(chain(Label.FAKE, (trace("a", "edge", Label.FAKE),)), taxonomy)
+    assert facts.absent == facts.photograph == ()
     assert list(facts.attributes) == ["edge"]
+
+
+def test_of_a_real_image_the_label_says_something_of_every_attribute_and_no_more(taxonomy):
+    judged = {"shape": Assessment.ABSENT, "theme": Assessment.UNSURE, "text": Assessment.PRESENT}
+    facts = gather(chain(Label.REAL, (trace("a", "edge", Label.REAL),), judged), taxonomy)
+    statuses = {key: one.status for key, one in facts.attributes.items()}
+    assert statuses.pop("edge") == "sound"
+    assert statuses.pop("shape") == "absent"
+    assert set(statuses.values()) == {"photograph"}
+    assert set(statuses) == set(taxonomy.attributes) - {"edge", "shape", "theme", "text"}
+    assert facts.photograph == tuple(statuses)
+    assert facts.absent == ("shape",)
+    assert facts.flawed == ()
+    for key in facts.photograph:
+        one = facts.attributes[key]
+        assert one.traces == ()
+        own = {name: one.view[name] for name in ("observation", "inference", "where", "boxes", "advice")}
+        assert set(own.values()) == {None}
 
 
 @pytest.mark.parametrize(
@@ -69,6 +87,7 @@ def test_unmentioned_is_not_absent(taxonomy):
         (Label.FAKE, (("edge", Label.FAKE),), {"edge": Assessment.ABSENT}),
         (Label.FAKE, (("edge", Label.FAKE), ("edge", Label.REAL)), {}),
         (Label.REAL, (("edge", Label.FAKE),), {}),
+        (Label.FAKE, (("edge", Label.REAL),), {"edge": Assessment.PRESENT}),
     ],
 )
 def test_an_attribute_on_which_the_annotation_contradicts_itself_is_not_asked_about(
@@ -76,7 +95,7 @@ def test_an_attribute_on_which_the_annotation_contradicts_itself_is_not_asked_ab
 ):
     made = tuple(trace(str(number), *parts) for number, parts in enumerate(traces))
     facts = gather(chain(label, made, assessed), taxonomy)
-    assert facts.attributes == {}
+    assert "edge" not in facts.attributes
     assert facts.flawed == facts.absent == ()
 
 
@@ -110,3 +129,49 @@ def test_ordinary_angles_are_not_placeholders(taxonomy):
         gather(chain(Label.FAKE, made), taxonomy).traces[0].view["observation"]
         == "The sign reads a < b > c, <size> </street>, [sic]."
     )
+
+
+@pytest.mark.parametrize(
+    "mark",
+    ["<box>[[1, 2, 3, 4]]</box>", "</think>", "<verdict>real</verdict>", "<TAG>a: b</TAG>", "<think >"],
+)
+def test_marks_of_the_answers_grammar_are_refused_in_annotators_texts(taxonomy, mark):
+    """Inside one of our answers they would make it say something else than its target."""
+    made = (Trace(id="a", points_to=Label.FAKE, observation="flat", advice=f"write {mark} there"),)
+    with pytest.raises(RecordError, match="mark of the answers' grammar") as caught:
+        gather(chain(Label.FAKE, made), taxonomy)
+    assert caught.value.field == "traces.0.advice"
+    with pytest.raises(RecordError, match="mark of the answers' grammar"):
+        gather(chain(Label.FAKE, tags={"style": mark}), taxonomy)
+
+
+def test_tags_are_names_and_values(taxonomy):
+    facts = gather(chain(Label.REAL, tags={"texture  quality": "high\nindeed", "at": "10:30"}), taxonomy)
+    assert facts.values["tags"] == [
+        {"name": "texture quality", "value": "high indeed"},
+        {"name": "at", "value": "10:30"},
+    ]
+
+
+@pytest.mark.parametrize(("name", "value"), [("a: b", "c"), ("", "c"), (" ", "c"), ("a", ""), ("a", "x < y")])
+def test_tags_that_could_not_be_read_back_are_refused(taxonomy, name, value):
+    with pytest.raises(RecordError, match="cannot be written") as caught:
+        gather(chain(Label.REAL, tags={name: value}), taxonomy)
+    assert (caught.value.record, caught.value.field) == ("c", "tags")
+
+
+def test_boxes_are_worded_in_thousandths(taxonomy):
+    regions = (Region(box=(0.1, 0.2, 0.3, 0.4)), Region(box=(0, 0, 1, 1)))
+    facts = gather(
+        chain(
+            Label.FAKE,
+            (
+                trace("a", "edge", Label.FAKE, regions=regions),
+                trace("b", "edge", Label.FAKE, regions=regions[:1]),
+            ),
+        ),
+        taxonomy,
+    )
+    assert facts.traces[0].view["boxes"] == "<box>[[100, 200, 300, 400], [0, 0, 1000, 1000]]</box>"
+    assert facts.attributes["edge"].view["boxes"] == facts.traces[0].view["boxes"]
+    assert facts.values["traces"][1]["boxes"] == "<box>[[100, 200, 300, 400]]</box>"

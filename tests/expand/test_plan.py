@@ -8,11 +8,13 @@ from fakeinstruct.base.errors import FakeInstructError, Rejects
 from fakeinstruct.chains.schema import Assessment, Label, Split
 from fakeinstruct.expand.context import gather
 from fakeinstruct.expand.plan import SHARD_PAIRS, make_plan
+from fakeinstruct.expand.quotas import Budget
 from fakeinstruct.expand.render import render_chain
 
 
 def plan_of(chains, templates, **settings):
-    return make_plan(chains, templates, seed=settings.pop("seed", 0), rejects=Rejects(), **settings)
+    seed = settings.pop("seed", 0)
+    return make_plan(chains, templates, seed=seed, budget=Budget(**settings), rejects=Rejects())
 
 
 def test_every_stratum_of_every_split_is_balanced(chain_set, templates):
@@ -39,18 +41,51 @@ def test_the_budget_is_kept_and_nearly_spent(chain_set, templates):
 
 def test_weights_set_the_mixture(chain_set, templates):
     rows = {
-        row.template: row.quota[0]
-        for row in plan_of(chain_set, templates, pairs=4000).rows(templates.templates)
+        row.template: row.quota for row in plan_of(chain_set, templates, pairs=4000).rows(templates.templates)
     }
     weights = {template.id: template.front.weight for template in templates.templates}
     for template, count in rows.items():
-        assert count == pytest.approx(2000 * weights[template] / sum(weights.values()), abs=2)
+        assert count == pytest.approx(4000 * weights[template] / sum(weights.values()), abs=4)
+
+
+def test_a_task_s_weight_multiplies_those_of_its_templates(chain_set, templates):
+    plan = plan_of(chain_set, templates, pairs=4000, weights={"verdict": 3, "advice": 0})
+    weights = {
+        template.id: template.front.weight * {"verdict": 3, "advice": 0}.get(template.front.task, 1)
+        for template in templates.templates
+    }
+    for row in plan.rows(templates.templates):
+        assert row.weight == weights[row.template]
+        assert row.quota == pytest.approx(4000 * row.weight / sum(weights.values()), abs=4)
+
+
+def test_more_than_there_is_is_said(chain_set, templates):
+    """What is asked for beyond what is balanced is not given, and the templates it is short of are named."""
+    few = plan_of(chain_set, templates, pairs=4000)
+    assert not few.exhausted
+    assert (few.asked, few.pairs) == (4000, 4000)
+    capped = plan_of(chain_set, templates, pairs=4000, max_per_image=5)
+    assert capped.exhausted
+    assert capped.per_chain.max() == 5
+    assert 950 <= capped.pairs <= 1000
+    most = sum(row.most for row in few.rows(templates.templates))
+    everything = plan_of(chain_set, templates, pairs=most + 2)
+    assert everything.exhausted
+    assert everything.pairs == most
+    assert all(row.scarce for row in everything.rows(templates.templates))
+    rows = plan_of(chain_set, templates, pairs=100_000).rows(templates.templates)
+    assert {row.scarce for row in rows} == {True, False}
+    level = min(row.quota / row.weight for row in rows if not row.scarce)
+    assert all(row.quota / row.weight <= level + 4 for row in rows if row.scarce)
 
 
 def test_chains_share_evenly(chain_set, templates):
     per_chain = plan_of(chain_set, templates).per_chain
     assert per_chain.min() > 35
     assert per_chain.max() < 85
+    few = plan_of(chain_set, templates, pairs=400).per_chain
+    assert few.min() >= 1
+    assert few.max() <= 3
 
 
 def test_shards_are_consecutive_and_of_bounded_size(chain_set, templates, monkeypatch):
@@ -64,15 +99,19 @@ def test_shards_are_consecutive_and_of_bounded_size(chain_set, templates, monkey
     assert SHARD_PAIRS == 16_384
 
 
-def test_the_fingerprint_follows_what_changes_the_bytes(chain_set, templates, tmp_path):
+def test_the_fingerprint_follows_what_changes_the_bytes(templates, tmp_path):
+    one = make_set(tmp_path / "one", mixed(24))
     plans = [
-        plan_of(chain_set, templates),
-        plan_of(chain_set, templates, seed=1),
-        plan_of(chain_set, templates, pairs=500),
+        plan_of(one, templates),
+        plan_of(one, templates, seed=1),
+        plan_of(one, templates, pairs=500),
+        plan_of(one, templates, weights={"verdict": 2}),
+        plan_of(one, templates, max_per_template=300),
+        plan_of(one, templates, max_per_image=40),
         plan_of(make_set(tmp_path / "other", mixed(20)), templates),
     ]
-    assert len({plan.fingerprint for plan in plans}) == 4
-    assert plan_of(chain_set, templates).fingerprint == plans[0].fingerprint
+    assert len({plan.fingerprint for plan in plans}) == 7
+    assert plan_of(one, templates).fingerprint == plans[0].fingerprint
 
 
 def test_one_label_alone_is_refused(tmp_path, templates):
@@ -81,12 +120,14 @@ def test_one_label_alone_is_refused(tmp_path, templates):
         plan_of(make_set(tmp_path, fakes), templates)
 
 
-def test_reals_without_traces_leave_the_tasks_that_need_them_empty(tmp_path, templates):
+def test_reals_without_traces_leave_the_templates_that_need_them_empty(tmp_path, templates):
     chains = [make_chain(f"f{number}", Label.FAKE) for number in range(9)]
     chains += [make_chain(f"r{number}", Label.REAL, traces=0, judged=0) for number in range(9)]
     plan = plan_of(make_set(tmp_path, chains), templates)
-    tasks = {template.id: template.front.task for template in templates.templates}
-    assert {tasks[row.template] for row in plan.rows(templates.templates) if any(row.quota)} == {"verdict"}
+    planned = {row.template for row in plan.rows(templates.templates) if row.quota}
+    assert {"verdict/one_word", "choice/spot"} <= planned  # no attribute of a photograph gives it away
+    needy = {template.id for template in templates.templates if template.front.needs.traces}
+    assert not planned & needy
 
 
 def test_bad_chains_are_listed_and_planned_for_nothing(tmp_path, templates):
@@ -132,37 +173,36 @@ def auc_of(rows, role):
 
     texts, labels = defaultdict(list), defaultdict(list)
     for row in rows:
-        said = [message["content"][-1]["text"] for message in row["messages"] if message["role"] == role]
-        texts[row["split"]].append(" ".join(said))
-        labels[row["split"]].append(row["label"] == "fake")
+        said = row.texts[("user", "assistant").index(role) :: 2]
+        texts[row.facts.chain.split].append(" ".join(said))
+        labels[row.facts.chain.split].append(row.facts.chain.label is Label.FAKE)
     model = make_pipeline(TfidfVectorizer(ngram_range=(1, 2)), LogisticRegression())
     model.fit(texts["train"], labels["train"])
     return roc_auc_score(labels["test"], model.decision_function(texts["test"]))
 
 
-def test_the_questions_do_not_give_the_label_away(tmp_path, templates):
+def question_aucs(chain_set, templates, seed):
+    """AUC of the questions of each template that the chains fill, and of the answers that explain."""
+    plan = plan_of(chain_set, templates, seed=seed)
+    rows = defaultdict(list)
+    for number, chain in enumerate(chain_set.read()):
+        facts = gather(chain, chain_set.taxonomy)
+        for row in render_chain(templates.templates, facts, plan.quotas_of(number), seed):
+            rows[row.template.id].append(row)
+    for template, found in rows.items():
+        fake = np.mean([row.facts.chain.label is Label.FAKE for row in found])
+        assert fake == pytest.approx(0.5, abs=0.01), template
+    asked = {template: auc_of(found, "user") for template, found in rows.items()}
+    return asked, auc_of(rows["reasoning/explain"], "assistant")
+
+
+@pytest.mark.parametrize(("seeds", "tolerance"), [(1, 0.18), pytest.param(4, 0.1, marks=pytest.mark.slow)])
+def test_the_questions_do_not_give_the_label_away(tmp_path, templates, seeds, tolerance):
     """A classifier that sees the questions alone stays near chance on every template, even on skewed annotation."""
     chain_set = make_set(tmp_path, skewed(240))
-    facts = [gather(chain, chain_set.taxonomy) for chain in chain_set.read()]
-    asked = defaultdict(list)
-    for seed in range(3):
-        plan = plan_of(chain_set, templates, seed=seed)
-        rows = defaultdict(list)
-        for number, words in enumerate(facts):
-            for row in render_chain(templates.templates, words, plan.quotas_of(number), seed):
-                rows[row["template"]].append(row)
-        for template, found in rows.items():
-            assert np.mean([row["label"] == "fake" for row in found]) == pytest.approx(0.5, abs=0.01), (
-                template
-            )
-            asked[template].append(auc_of(found, "user"))
-    means = {template: np.mean(figures) for template, figures in asked.items()}
-    assert means == pytest.approx({template.id: 0.5 for template in templates.templates}, abs=0.1)
-    assert np.mean(list(means.values())) == pytest.approx(0.5, abs=0.02)
-    # the same classifier does find what is there to be found
-    assert auc_of(rows["reasoning/explain"], "assistant") > 0.99
-
-
-def test_less_than_one_pair_a_label_is_refused(chain_set, templates):
-    with pytest.raises(FakeInstructError, match="ask for two or more"):
-        plan_of(chain_set, templates, pairs=1)
+    found = [question_aucs(chain_set, templates, seed) for seed in range(seeds)]
+    means = {template: np.mean([asked[template] for asked, _ in found]) for template in found[0][0]}
+    assert len(means) > 0.9 * len(templates.templates)
+    assert means == pytest.approx(dict.fromkeys(means, 0.5), abs=tolerance)
+    assert np.mean(list(means.values())) == pytest.approx(0.5, abs=0.03)
+    assert min(said for _, said in found) > 0.99  # the same classifier does find what is there to be found

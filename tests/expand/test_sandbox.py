@@ -117,7 +117,7 @@ FRONT = {
         "task: verdict\nvariants: {ask: {flawed: [a], sound: [b], absent: [c]}}\n",
         "variants.ask: phrases by status need 'over: attribute'",
     ),
-    "too greedy": ("task: verdict\nneeds: {traces: 9}\n", "no example fills it"),
+    "too greedy": ("task: verdict\nneeds: {traces: 99}\n", "no example fills it"),
 }
 
 

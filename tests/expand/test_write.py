@@ -1,17 +1,21 @@
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
+from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from conftest import make_chain, make_set, mixed
 
 from fakeinstruct.base.errors import FakeInstructError, Rejects, UsageError
-from fakeinstruct.chains.schema import Label
+from fakeinstruct.chains.schema import Label, Split
 from fakeinstruct.expand.pair import open_pairs
+from fakeinstruct.expand.read import default_folder
 from fakeinstruct.expand.write import expand
 
 SMALL = 700
@@ -21,6 +25,16 @@ SMALL = 700
 @pytest.fixture(autouse=True)
 def small_shards(monkeypatch):
     monkeypatch.setattr("fakeinstruct.expand.plan.SHARD_PAIRS", SMALL)
+
+
+@pytest.fixture(scope="module")
+def few(tmp_path_factory):
+    """A folder of templates that is read in no time."""
+    folder = tmp_path_factory.mktemp("templates")
+    for task in ("reasoning", "verdict"):
+        shutil.copytree(default_folder() / task, folder / task)
+    shutil.copy(default_folder() / "phrases.yaml", folder)
+    return folder
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -81,8 +95,9 @@ def test_readouts_and_explanation_prompts_are_questions_of_the_set(once):
     assert asked["reasoning/explain"] <= set(manifest.explanation_prompts)
 
 
-def test_two_workers_write_the_same_bytes(once, chain_set, tmp_path):
-    run(chain_set, tmp_path / "two" / "pairs", pairs=4000, workers=2)
+@pytest.mark.parametrize("workers", [2, 4])
+def test_several_workers_write_the_same_bytes(once, chain_set, tmp_path, workers):
+    run(chain_set, tmp_path / "two" / "pairs", pairs=4000, workers=workers)
     two, one = contents(tmp_path / "two" / "pairs"), contents(once[0])
     manifests = [json.loads(files.pop("manifest.json")) for files in (one, two)]
     for manifest in manifests:
@@ -105,18 +120,18 @@ from fakeinstruct.base.errors import Rejects
 from fakeinstruct.chains.store import open_chains
 from fakeinstruct.expand.write import expand
 if __name__ == "__main__":
-    expand(open_chains(sys.argv[1]), sys.argv[2], seed=0, pairs=4000, workers=int(sys.argv[3]), rejects=Rejects())
+    chains, out, few = open_chains(sys.argv[1]), sys.argv[2], sys.argv[3]
+    expand(chains, out, seed=0, pairs=8000, workers=2, templates=few, rejects=Rejects())
 """
 
 
-@pytest.mark.parametrize("workers", [1, 2])
-def test_a_killed_run_goes_on_to_the_same_bytes(once, chain_set, tmp_path, workers):
+def test_a_killed_run_of_two_workers_goes_on_to_the_same_bytes(chain_set, tmp_path, few):
     script = tmp_path / "killed.py"
     script.write_text(KILLED.format(small=SMALL))
     out = tmp_path / "pairs"
     root = Path(__file__).parents[2]
     environment = {**os.environ, "PYTHONPATH": str(root)}
-    child = subprocess.Popen([sys.executable, script, chain_set.folder, out, str(workers)], env=environment)
+    child = subprocess.Popen([sys.executable, script, chain_set.folder, out, few], env=environment)
     deadline = time.monotonic() + 60
     while not list(out.glob("pairs-*.json")) and time.monotonic() < deadline:
         time.sleep(0.005)
@@ -127,34 +142,33 @@ def test_a_killed_run_goes_on_to_the_same_bytes(once, chain_set, tmp_path, worke
         open_pairs(out)
     finished = {file: file.stat().st_mtime_ns for file in out.glob("pairs-*.json")}
     assert finished
-    run(chain_set, out, pairs=4000)
+    run(chain_set, out, pairs=8000, templates=few)
     assert {file: file.stat().st_mtime_ns for file in finished} == finished
-    assert {n: b for n, b in contents(out).items() if n != "manifest.json"} == {
-        n: b for n, b in contents(once[0]).items() if n != "manifest.json"
-    }
+    run(chain_set, tmp_path / "once", pairs=8000, templates=few)
+    assert contents(out) == contents(tmp_path / "once")
 
 
-def test_a_damaged_shard_is_written_anew(chain_set, tmp_path):
+def test_a_damaged_shard_is_written_anew(chain_set, tmp_path, few):
     out = tmp_path / "pairs"
-    run(chain_set, out, pairs=1500)
+    run(chain_set, out, pairs=1500, templates=few)
     before = contents(out)
     shard = next(out.glob("*.parquet"))
     shard.write_bytes(b"not what the sidecar vouches for")
-    run(chain_set, out, pairs=1500)
+    run(chain_set, out, pairs=1500, templates=few)
     assert contents(out) == before
 
 
-def test_other_folders_are_refused(once, chain_set, tmp_path):
-    with pytest.raises(FakeInstructError, match="expansion of other chains, templates, seed or budget"):
+def test_other_folders_are_refused(once, chain_set, tmp_path, few):
+    with pytest.raises(FakeInstructError, match=r"another expansion \(other: budget\)"):
         run(chain_set, once[0], pairs=3000)
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.txt").write_text("years of work")
     with pytest.raises(FakeInstructError, match="not empty and not a pair set"):
-        run(chain_set, tmp_path / "mine", pairs=100)
+        run(chain_set, tmp_path / "mine", pairs=100, templates=few)
     assert [file.name for file in (tmp_path / "mine").iterdir()] == ["thesis.txt"]
     (tmp_path / "file").write_text("")
     with pytest.raises(FakeInstructError, match="is a file where a folder"):
-        run(chain_set, tmp_path / "file", pairs=100)
+        run(chain_set, tmp_path / "file", pairs=100, templates=few)
 
 
 def test_datasets_reads_the_shards(once):
@@ -194,12 +208,12 @@ def test_bad_records_are_counted_and_the_rest_is_expanded(tmp_path):
     assert [str(error) for error in again.errors] == problems
 
 
-def test_too_many_bad_records_end_the_run(tmp_path):
+def test_too_many_bad_records_end_the_run(tmp_path, few):
     chain_set = make_set(tmp_path / "chains", mixed(60))
     lines = chain_set.file.read_text().splitlines()
     chain_set.file.write_text("\n".join(line if number % 2 else "{" for number, line in enumerate(lines)))
     with pytest.raises(FakeInstructError, match="more than 20%"):
-        run(chain_set, tmp_path / "pairs")
+        run(chain_set, tmp_path / "pairs", templates=few)
     assert not (tmp_path / "pairs").exists()
 
 
@@ -209,3 +223,37 @@ def test_label_only_chains_expand_to_verdicts(tmp_path):
     assert set(manifest.per_task) == {"verdict"}
     assert manifest.pairs > 20 * 40
     assert manifest.chains == 20
+
+
+def test_chains_for_evaluation_only_are_refused(tmp_path):
+    chain_set = make_set(tmp_path / "chains", mixed(4))
+    meta = chain_set.meta.model_copy(update={"evaluation_only": "its terms forbid training"})
+    with pytest.raises(UsageError, match="its terms forbid training"):
+        run(replace(chain_set, meta=meta), tmp_path / "pairs")
+    assert not (tmp_path / "pairs").exists()
+
+
+def test_the_manifest_says_what_was_asked_for_and_the_folder_in_what_mixture(chain_set, tmp_path):
+    manifest = run(chain_set, tmp_path / "pairs", pairs=1000, weights={"verdict": 3}, max_per_image=2)
+    labels = Counter((chain.split, chain.label) for chain in chain_set.read())
+    balanced = sum(2 * 2 * min(labels[split, label] for label in Label) for split in Split)
+    assert (manifest.asked, manifest.pairs) == (1000, balanced)
+    assert json.loads((tmp_path / "pairs" / "plan.json").read_text())["budget"] == {
+        "pairs": 1000,
+        "weights": {"verdict": 3.0},
+        "max_per_template": None,
+        "max_per_image": 2,
+    }
+
+
+@pytest.mark.parametrize(
+    ("wrong", "field"),
+    [
+        ({"pairs": 1}, "pairs"),
+        ({"weights": {"verdct": 1}}, "weights.verdct"),
+        ({"max_per_image": 0}, "max_per_image"),
+    ],
+)
+def test_a_wrong_budget_is_refused(chain_set, tmp_path, wrong, field):
+    with pytest.raises(UsageError, match=f"field {field}"):
+        run(chain_set, tmp_path / "pairs", **wrong)

@@ -2,15 +2,22 @@
 
 import json
 import shutil
+from collections import Counter
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from drawn import make_pairs
 
 from fakeinstruct.base.errors import FakeInstructError, Rejects
+from fakeinstruct.base.files import sha256_bytes
+from fakeinstruct.base.images import load_image
+from fakeinstruct.expand.columns import SCHEMA
 from fakeinstruct.expand.pair import open_pairs
+from fakeinstruct.expert.collate import Collator
 from fakeinstruct.expert.recipe import Data
-from fakeinstruct.expert.rows import RowWriter, choose
+from fakeinstruct.expert.rows import RowWriter, choose, messages_of
+from fakeinstruct.expert.sft import encode_conversation
 
 
 def write(processor, folder, tmp_path, **data):
@@ -29,6 +36,21 @@ def test_pairs_per_image_limits_each_task(pairs_folder):
     chosen = list(choose(open_pairs(pairs_folder), Data(pairs_per_image={"verdict": 1})))
     assert len(chosen) == 16
     assert {pair.task for pair in chosen} == {"verdict"}
+
+
+def test_a_limit_takes_a_sample_over_templates(tmp_path):
+    """Not the first template's pairs, although the pairs of an image stand in the order of the templates."""
+    folder = make_pairs(tmp_path / "pairs", images=200)
+    file = folder / "pairs-0.parquet"
+    rows = pq.read_table(file).to_pylist()
+    for number, row in enumerate(rows):
+        row["id"] = sha256_bytes(str(number).encode())
+        row["task"], row["template"] = "verdict", f"verdict/{'abc'[number % 3]}"
+    pq.write_table(pa.Table.from_pylist(rows), file)
+    chosen = list(choose(open_pairs(folder), Data(pairs_per_image={"verdict": 1})))
+    counts = Counter(pair.template for pair in chosen)
+    assert counts.total() == len({pair.chain for pair in chosen}) == 133
+    assert min(counts[f"verdict/{name}"] for name in "abc") > 25
 
 
 def test_tokens_are_counted_as_they_will_be_batched(processor, pairs_folder, tmp_path):
@@ -55,6 +77,62 @@ def test_a_damaged_image_costs_its_own_pairs_only(processor, tmp_path):
     tally, rejects, _ = write(processor, folder, tmp_path)
     assert (tally.rows, len(rejects)) == (42, 6)
     assert {error.record for error in rejects.errors} == {f"{n}/{i}" for n in (1, 2) for i in range(3)}
+
+
+CROPS = ((0.0, 0.0, 0.5, 0.25), (0.25, 0.5, 1.0, 1.0))
+
+
+@pytest.fixture
+def two_looks(tmp_path):
+    """A pair set whose first pair looks at the whole image, then at two crops of it."""
+    folder = make_pairs(tmp_path / "pairs")
+    file = folder / "pairs-0.parquet"
+    rows = pq.read_table(file).to_pylist()
+    looks = json.loads(json.dumps(rows[1]))
+    path = looks["images"][0]["path"]
+    looks["images"] += [{"path": path, "crop": list(crop), "parent": path} for crop in CROPS]
+    looks["messages"][2]["content"] = [
+        *[{"type": "image", "text": None}] * 2,
+        *looks["messages"][2]["content"],
+    ]
+    schema = SCHEMA.remove(SCHEMA.get_field_index("target"))
+    plain = [{name: row[name] for name in schema.names if name in row} for row in (looks, *rows[2:])]
+    table = pa.Table.from_pylist(plain, schema=schema)
+    target = [{"verdict": row["label"]} for row in plain]
+    pq.write_table(table.append_column("target", pa.array(target)), file)
+    return folder
+
+
+def test_two_looks_are_learned_with_their_crops(processor, two_looks, tmp_path):
+    tally, rejects, rows = write(processor, two_looks, tmp_path)
+    assert not rejects
+    (row,) = [row for row in rows if row["crops"]]
+    pair = next(open_pairs(two_looks).read("train"))
+    assert [tuple(crop) for crop in row["crops"]] == list(CROPS)
+
+    image = load_image(two_looks / row["image"])
+    whole = processor(
+        text=[encode_conversation(processor, messages_of(pair)).text],
+        images=[image, image.crop((0, 0, 8, 4)), image.crop((4, 8, 16, 16))],
+        add_special_tokens=False,
+        return_tensors="pt",
+    )
+    batch = Collator(processor, two_looks, mirror=True)([row])
+    assert batch["input_ids"].tolist() == whole["input_ids"].tolist()
+    assert (batch["pixel_values"] == whole["pixel_values"]).all()
+    labels = batch["labels"][0]
+    assert (labels != -100).sum() == sum(label != -100 for label in row["labels"])
+    assert tally.longest == len(labels)
+
+
+def test_a_pair_about_two_images_is_listed(processor, two_looks, tmp_path):
+    file = two_looks / "pairs-0.parquet"
+    rows = pq.read_table(file).to_pylist()
+    rows[0]["images"][1]["path"] = "images/001.png"
+    pq.write_table(pa.Table.from_pylist(rows, schema=pq.read_schema(file)), file)
+    _, rejects, _ = write(processor, two_looks, tmp_path)
+    assert [error.record for error in rejects.errors] == [rows[0]["id"]]
+    assert "is about several images" in str(rejects.errors[0])
 
 
 def test_an_image_outside_its_root_is_never_opened(processor, tmp_path):

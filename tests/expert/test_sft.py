@@ -4,7 +4,7 @@ import pytest
 from PIL import Image
 
 from fakeinstruct.base.errors import RecordError
-from fakeinstruct.expert.collate import place_block
+from fakeinstruct.expert.collate import place_blocks
 from fakeinstruct.expert.rows import image_block
 from fakeinstruct.expert.sft import IGNORE, encode_conversation, render_chat, tokenize
 
@@ -83,7 +83,9 @@ def test_a_placed_block_is_what_the_processor_makes_of_the_whole_text(processor,
     encoded = encode_conversation(processor, messages)
     block = image_block(processor, image)
     whole = processor(text=[encoded.text], images=[image], add_special_tokens=False, return_tensors="pt")
-    placed = place_block(encoded.input_ids, encoded.input_ids, block["input_ids"], processor.image_token_id)
+    placed = place_blocks(
+        encoded.input_ids, encoded.input_ids, [block["input_ids"]], processor.image_token_id
+    )
     assert placed == whole["input_ids"][0].tolist()
     assert (block["pixel_values"] == whole["pixel_values"]).all()
     assert len(block["input_ids"]) == 16

@@ -13,7 +13,7 @@ from fakeinstruct.chains.schema import Meta, Split
 from fakeinstruct.chains.store import open_chains, write_chains
 from fakeinstruct.measure import baseline_cnn
 from fakeinstruct.measure.baseline_statistics import features, ring_spectrum
-from fakeinstruct.measure.baselines import file_facts, score_baseline
+from fakeinstruct.measure.baselines import score_baseline
 from fakeinstruct.measure.detection import auc
 from fakeinstruct.measure.run import measure
 
@@ -153,13 +153,3 @@ def test_a_wave_has_its_power_in_its_ring():
         plane = np.tile(np.sin(2 * np.pi * cycles * x / 48), (48, 1)).astype(np.float32)
         ring = ring_spectrum(plane).argmax()
         assert ring == int(cycles / 48 / np.hypot(0.5, 0.5) * 24)
-
-
-def test_file_facts_are_those_of_the_file(tmp_path):
-    Image.new("L", (30, 20)).save(tmp_path / "a.jpg", quality=50)
-    Image.new("RGB", (30, 20)).save(tmp_path / "a.png")
-    grey, png = file_facts(tmp_path / "a.jpg"), file_facts(tmp_path / "a.png")
-    assert grey[:4].tolist() == [0, 1, 30, 20]
-    assert png[:4].tolist() == [1, 3, 30, 20]
-    assert grey[4] == (tmp_path / "a.jpg").stat().st_size
-    assert grey[6] > 0 == png[6]

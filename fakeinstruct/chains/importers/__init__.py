@@ -5,25 +5,48 @@ from __future__ import annotations
 import inspect
 import os
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from fakeinstruct.base.errors import Rejects, UsageError, nearest
+from fakeinstruct.base.errors import FakeInstructError, Rejects, UsageError, nearest
 from fakeinstruct.base.files import atomic_folder
 from fakeinstruct.chains.counts import Kind, counted
 from fakeinstruct.chains.importers.archive import unpack
+from fakeinstruct.chains.importers.fakebench import import_fakebench
+from fakeinstruct.chains.importers.fakeclue import import_fakeclue
+from fakeinstruct.chains.importers.fakexplained import import_fakexplained
 from fakeinstruct.chains.importers.imagefolder import import_imagefolder
-from fakeinstruct.chains.importers.source import Imported, Importer, ImportSummary
-from fakeinstruct.chains.schema import Meta
+from fakeinstruct.chains.importers.images import Images
+from fakeinstruct.chains.importers.llava import import_llava
+from fakeinstruct.chains.importers.loki import import_loki
+from fakeinstruct.chains.importers.mmfr import import_mmfr
+from fakeinstruct.chains.importers.settle import settle
+from fakeinstruct.chains.importers.sida import import_sida
+from fakeinstruct.chains.importers.sofake import import_sofake
+from fakeinstruct.chains.importers.source import Imported, Importer, ImportSummary, Source
+from fakeinstruct.chains.importers.synthscars import import_synthscars
+from fakeinstruct.chains.importers.xaigd import import_xaigd
+from fakeinstruct.chains.items import write_items
+from fakeinstruct.chains.schema import Chain, Meta
 from fakeinstruct.chains.store import write_chains
 
-__all__ = ["IMPORTERS", "ImportSummary", "Imported", "Importer", "import_chains"]
+__all__ = ["IMPORTERS", "ImportSummary", "Imported", "Importer", "Source", "import_chains"]
 
 IMPORTERS: dict[str, Callable[..., Imported]] = {
     "imagefolder": import_imagefolder,
+    "llava": import_llava,
+    "fakeclue": import_fakeclue,
+    "mmfr": import_mmfr,
+    "loki": import_loki,
+    "fakebench": import_fakebench,
+    "synthscars": import_synthscars,
+    "fakexplained": import_fakexplained,
+    "sida": import_sida,
+    "xaigd": import_xaigd,
+    "sofake": import_sofake,
 }
 """The importer of each format. A new one is a module with a function like `Importer`, and a line here."""
 
@@ -36,6 +59,10 @@ def import_chains(
     src: str | Path,
     out: str | Path,
     *,
+    image_root: str | Path | None = None,
+    without_images: bool = False,
+    validation: float = 0.1,
+    seed: int = 0,
     rejects: Rejects | None = None,
     dataset: str | None = None,
     dry_run: bool = False,
@@ -49,10 +76,14 @@ def import_chains(
 
     Args:
         format: A key of `IMPORTERS`.
-        src: A folder or a zip file.
+        src: A folder, a zip file, or an annotation file.
         out: The chain set's folder.
+        image_root: Where the images lie, if not in the source or beside the annotation file.
+        without_images: Take image paths on trust and read no image; records that need one are rejected.
+        validation: Share of groups for validation where no published split is it, 0 to 0.5.
+        seed: Decides which groups become validation (and test, if no split is published).
         rejects: Collects records that cannot be imported; by default a list with the usual limit.
-        dataset: Name of the set; by default that of the folder or archive.
+        dataset: Name of the set; by default that of the folder, archive or file.
         dry_run: Do everything but write.
         options: Options of the format's importer.
 
@@ -62,37 +93,73 @@ def import_chains(
     """
     importer = _importer(format, options)
     src, out = Path(src), Path(out)
-    if not src.exists():
-        raise UsageError("no such folder or zip file", file=src)
-    if src.resolve().is_relative_to(out.resolve()):
-        raise UsageError(
-            "lies in the folder to be written, which would replace it", file=src, hint="Change --out."
-        )
+    if not 0 <= validation <= 0.5:
+        raise UsageError(f"the validation share is {validation}", hint="It is between 0 and 0.5.")
+    root = None if image_root is None else Path(image_root)
+    _check_places(src, out, root)
     rejects = Rejects() if rejects is None else rejects
     dataset = dataset or (src.resolve().name if src.is_dir() else src.stem)
     counts: Counter[Kind] = Counter()
     with _destination(out, dry_run) as folder:
-        root, image_root, left_out = _images(src, out, folder)
-        imported = importer(root, source=src, dataset=dataset, rejects=rejects, **options)
+        at, file, left_out = _unpacked(src, folder)
+        images = Images(root or at, without=without_images)
+        imported = importer(Source(src, at, file, images, dataset), rejects=rejects, **options)
+        found = list(imported.chains)
+        rejects.check(len(found) + len(rejects))
+        chains = settle(found, images.prints, rejects, file=str(src), validation=validation, seed=seed)
+        _check_any(chains, rejects, src)
         meta = Meta(
             name=dataset,
-            image_root=image_root,
+            image_root=IMAGES if root is None and at.parent == folder else _way(out, root or at),
             licences=imported.licences,
+            evaluation_only=imported.evaluation_only,
             notes=f"Imported as {format}.",
         )
-        total = write_chains(folder, counted(imported.chains, counts), meta)
-    return ImportSummary(total, counts, imported.ignored + left_out, tuple(_remarks(counts)))
+        items = _write_items(folder, imported, chains)
+        total = write_chains(folder, counted(chains, counts), meta)
+    remarks = (*_remarks(counts), *(f"{what}: {count:,}" for what, count in imported.notes.items()))
+    return ImportSummary(total, counts, imported.ignored + left_out, remarks, items)
+
+
+def _check_any(chains: Sequence[Chain], rejects: Rejects, src: Path) -> None:
+    """End the import if too little is left of it."""
+    rejects.check(len(chains) + len(rejects))
+    if not chains:
+        first = f"; the first: {rejects.errors[0]}" if rejects else ""
+        raise FakeInstructError(f"no image could be taken{first}", file=src)
+
+
+def _write_items(folder: Path, imported: Imported, chains: Sequence[Chain]) -> int:
+    """Write the evaluation items of the chains that stayed, if there are any, and return their number."""
+    kept = {chain.id for chain in chains}
+    items = [item for item in imported.items if item.chain in kept]
+    return write_items(folder, items) if items else 0
 
 
 def _importer(name: str, options: dict[str, Any]) -> Callable[..., Imported]:
     if name not in IMPORTERS:
         raise UsageError(f"there is no format '{name}'", hint=nearest(name, IMPORTERS))
     importer = IMPORTERS[name]
-    known = set(inspect.signature(importer).parameters) - {"root", "source", "dataset", "rejects"}
+    known = set(inspect.signature(importer).parameters) - {"source", "rejects"}
+    general = {"image_root", "without_images", "validation", "seed", "dataset"}
     for option in options:
         if option not in known:
-            raise UsageError(f"the format '{name}' has no option '{option}'", hint=nearest(option, known))
+            raise UsageError(
+                f"the format '{name}' has no option '{option}'", hint=nearest(option, known | general)
+            )
     return importer
+
+
+def _check_places(src: Path, out: Path, image_root: Path | None) -> None:
+    if not src.exists():
+        raise UsageError("no such folder, zip file or annotation file", file=src)
+    if image_root is not None and not image_root.is_dir():
+        raise UsageError("the image root is not a folder", file=image_root)
+    for path in (src, image_root):
+        if path is not None and path.resolve().is_relative_to(out.resolve()):
+            raise UsageError(
+                "lies in the folder to be written, which would replace it", file=path, hint="Change --out."
+            )
 
 
 @contextmanager
@@ -105,13 +172,20 @@ def _destination(out: Path, dry_run: bool) -> Iterator[Path]:
             yield folder
 
 
-def _images(src: Path, out: Path, folder: Path) -> tuple[Path, str, int]:
-    """Where the images lie now, the image root for `meta.json`, and how many files an archive had besides."""
+def _unpacked(src: Path, folder: Path) -> tuple[Path, Path | None, int]:
+    """The folder to read, the annotation file if `src` is one, and how many files an archive had besides."""
     if src.is_dir():
-        return src, Path(os.path.relpath(src.resolve(), out.resolve())).as_posix(), 0
+        return src, None, 0
+    if src.suffix.lower() in (".json", ".jsonl", ".parquet"):
+        return src.parent, src, 0
     root = folder / IMAGES
     root.mkdir()
-    return root, IMAGES, unpack(src, root)
+    return root, None, unpack(src, root)
+
+
+def _way(out: Path, image_root: Path) -> str:
+    """The way from the chain set to its images, so that both can move together."""
+    return Path(os.path.relpath(image_root.resolve(), out.resolve())).as_posix()
 
 
 def _remarks(counts: Counter[Kind]) -> Iterator[str]:

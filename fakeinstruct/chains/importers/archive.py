@@ -1,4 +1,4 @@
-"""Unpacking zip files that somebody else made: only images, only below the folder, only so much."""
+"""Unpacking zip files that somebody else made: only images and annotations, only below the folder, only so much."""
 
 from __future__ import annotations
 
@@ -11,7 +11,10 @@ from pathlib import Path, PurePosixPath
 
 from fakeinstruct.base.errors import FakeInstructError, from_os_error
 from fakeinstruct.base.progress import track
-from fakeinstruct.chains.importers.scan import is_image
+from fakeinstruct.chains.importers.scan import is_hidden, is_image
+
+ANNOTATIONS = frozenset({".json", ".jsonl", ".parquet"})
+"""File name endings of annotation files."""
 
 MAX_BYTES = 256 << 30
 """Largest total of unpacked files: above the largest published set of images in one archive."""
@@ -24,7 +27,7 @@ FREE_BYTES = 256 << 20
 
 
 def unpack(archive: Path, folder: Path) -> int:
-    """Unpack the images of a zip file into `folder` and return how many other files were left out.
+    """Unpack a zip file's images and annotations into `folder`; return how many other files were left out.
 
     An archive with one entry that leaves the folder is refused whole, since somebody meant it to.
 
@@ -37,9 +40,9 @@ def unpack(archive: Path, folder: Path) -> int:
             entries = [entry for entry in source.infolist() if not entry.is_dir()]
             for entry in entries:
                 _check_entry(archive, entry)
-            images = [entry for entry in entries if is_image(entry.filename)]
-            _check_all(archive, images)
-            for entry in track(images, "unpacking"):
+            wanted = [entry for entry in entries if _is_wanted(entry.filename)]
+            _check_all(archive, wanted)
+            for entry in track(wanted, "unpacking"):
                 target = folder / entry.filename
                 target.parent.mkdir(parents=True, exist_ok=True)
                 with source.open(entry) as packed, target.open("xb") as file:
@@ -50,7 +53,12 @@ def unpack(archive: Path, folder: Path) -> int:
         ) from error
     except OSError as error:
         raise from_os_error(error, error.filename or archive) from error
-    return len(entries) - len(images)
+    return len(entries) - len(wanted)
+
+
+def _is_wanted(name: str) -> bool:
+    annotation = PurePosixPath(name).suffix.lower() in ANNOTATIONS and not is_hidden(name)
+    return annotation or is_image(name)
 
 
 def _check_entry(archive: Path, entry: zipfile.ZipInfo) -> None:

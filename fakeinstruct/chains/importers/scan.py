@@ -30,9 +30,12 @@ class Scan:
 
 def is_image(path: str) -> bool:
     """Whether a relative path is taken for an image: by its suffix, unless it or a folder above is hidden."""
-    pure = PurePosixPath(path)
-    hidden = any(part.startswith(".") or part == RESOURCE_FORK for part in pure.parts)
-    return not hidden and pure.suffix.lower() in SUFFIXES
+    return not is_hidden(path) and PurePosixPath(path).suffix.lower() in SUFFIXES
+
+
+def is_hidden(path: str) -> bool:
+    """Whether a relative path or a folder above is hidden, or a Mac's resource fork."""
+    return any(part.startswith(".") or part == RESOURCE_FORK for part in PurePosixPath(path).parts)
 
 
 def scan(root: Path, rejects: Rejects, *, source: Path) -> Scan:

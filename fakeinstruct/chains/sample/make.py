@@ -126,7 +126,8 @@ def _make(job: Job, seed: int, folder: Path) -> tuple[Chain, Chain]:
     rng = np.random.default_rng(stable_seed("sample", seed, job.photograph.name, job.number))
     twins = _draw(job, rng)
     real_id, fake_id = (_identifier(seed, job, member) for member in ("real", "fake"))
-    real_story = story.of_real(job.processing, job.photograph.content[0], rng)
+    boxes = [region.box for region in twins.story.traces[0].regions]
+    real_story = story.of_real(job.processing, job.photograph.content[0], rng, boxes=boxes)
     handled = Manipulation.NONE if job.processing == "none" else Manipulation.PROCESSED
     made = Manipulation.EDITED if job.generator.startswith(EDIT) else Manipulation.GENERATED
     return (

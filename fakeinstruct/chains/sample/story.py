@@ -127,45 +127,42 @@ def of_edited(
     return Story(tuple(traces), _assess(traces, ABSENT[name], processing))
 
 
-def of_real(processing: str, subject: str, rng: np.random.Generator) -> Story:
+def of_real(
+    processing: str, subject: str, rng: np.random.Generator, *, boxes: Sequence[Fractions] = (WHOLE,)
+) -> Story:
     """Tell of a real image: two or three things that were not done to it, or its processing and one or two.
 
     Args:
         processing: Kind of processing.
         subject: What the photograph shows, in a noun.
         rng: Draws what is told, and the wording.
+        boxes: Where its twin's traces lie. What was not done anywhere was not done there, and boxes of any
+            other size or place would tell the label.
     """
     phrases = load_phrases()
     banks = [bank for bank in phrases.real if processing not in bank.unless]
     count = int(rng.integers(2, MAX_REAL + 1))
-    told: list[tuple[Bank, Fractions]] = []
+    told: list[tuple[Bank, Sequence[Fractions]]] = []
     if processing in phrases.processed:
-        told.append((phrases.processed[processing], WHOLE))
+        told.append((phrases.processed[processing], (WHOLE,)))
     for index in rng.choice(len(banks), count - len(told), replace=False):
-        told.append((banks[index], _area(rng)))
+        told.append((banks[index], boxes))
     traces = [
         write(
             bank,
             rng,
             number=number,
             points_to=Label.REAL,
-            boxes=[box],
+            boxes=own,
             facts=_facts(subject, rng),
         )
-        for number, (bank, box) in enumerate(told, start=1)
+        for number, (bank, own) in enumerate(told, start=1)
     ]
     return Story(tuple(traces), _assess(traces, KNOWN, processing))
 
 
 def _facts(subject: str, rng: np.random.Generator) -> dict[str, str]:
     return {"source": f"{rng.choice(SOURCES)} a photograph of {with_article(subject)}"}
-
-
-def _area(rng: np.random.Generator) -> Fractions:
-    """Any area of the size of an edit: what was not done anywhere was not done there."""
-    width, height = (int(side) for side in rng.integers(20, 37, size=2))
-    x, y = int(rng.integers(0, SIDE - width + 1)), int(rng.integers(0, SIDE - height + 1))
-    return from_pixels((x, y, x + width, y + height), SIDE, SIDE)
 
 
 def _assess(traces: Sequence[Trace], absent: Iterable[str], processing: str) -> dict[str, Assessment]:

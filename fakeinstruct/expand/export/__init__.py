@@ -1,0 +1,1 @@
+"""Export: pairs in the formats of other trainers."""
