@@ -36,7 +36,7 @@ cifake: install  ## the whole way on CIFAKE: make cifake DATA=cifake.zip
 	test -f $(CIFAKE)/chains/meta.json || \
 		$(BIN)/fakeinstruct import imagefolder "$(DATA)" --out $(CIFAKE)/chains --dataset cifake \
 		--generator stable-diffusion-1.4 --camera-set cifar-10
-	$(BIN)/fakeinstruct expand $(CIFAKE)/chains --out $(CIFAKE)/pairs --seed 0 --pairs 448000
+	$(BIN)/fakeinstruct expand $(CIFAKE)/chains --out $(CIFAKE)/pairs --seed 0 --pairs 1000000
 	$(BIN)/fakeinstruct train cifake pairs=$(CIFAKE)/pairs out=$(CIFAKE)/train
 	$(BIN)/fakeinstruct score $(CIFAKE)/train/expert $(CIFAKE)/chains --out $(CIFAKE)/answers
 	$(BIN)/fakeinstruct calibrate $(CIFAKE)/train/expert $(CIFAKE)/answers

@@ -15,6 +15,9 @@ from fakeinstruct.base.progress import console
 SETTINGS = "demo.json"
 """Marks a demo's folder, with the settings that it goes on with."""
 
+PAIRS_PER_IMAGE = 150
+"""Pairs asked for: enough that the two recipes find as many of each task as they take of an image."""
+
 
 def run_demo(out: str | Path, *, images: int = 2000, seed: int = 0) -> dict[str, Any]:
     """Make the sample set, expand it, train an expert, score, calibrate and measure it.
@@ -52,8 +55,9 @@ def run_demo(out: str | Path, *, images: int = 2000, seed: int = 0) -> dict[str,
     with step(f"fakeinstruct sample {chains} --images {images} --seed {seed}"):
         if not (chains / "meta.json").exists():
             make_sample(chains, images=images, seed=seed)
-    with step(f"fakeinstruct expand {chains} --out {pairs} --seed {seed}"):
-        manifest = expand(open_chains(chains), pairs, seed=seed, rejects=rejects)
+    asked = PAIRS_PER_IMAGE * images
+    with step(f"fakeinstruct expand {chains} --out {pairs} --seed {seed} --pairs {asked}"):
+        manifest = expand(open_chains(chains), pairs, seed=seed, pairs=asked, rejects=rejects)
         say(f"{manifest.pairs:,} distinct pairs of {manifest.chains:,} images")
     for recipe, *overrides in (
         ("sample-align", f"pairs={pairs}", f"out={align}", f"seed={seed}"),

@@ -1,9 +1,10 @@
 """The same picture twice: prints of pictures, and which of them are the same in another encoding or size.
 
-Two pictures are near if their difference hashes and their thumbnails agree: so much that a picture saved again at JPEG
-quality 50, doubled, halved, or edited in a small part is found, and so little that no two different pictures were
-among the 128 million pairs of CIFAKE's first 16,000 (the nearest differ by 5.7 levels). Crops and mirror images
-are not found, nor pictures without contrast, whose thumbnails are all alike.
+Two pictures are near if their difference hashes and their thumbnails agree so well that a picture is known again that
+was saved at JPEG quality 50, doubled, halved (to 24 pixels or more) or edited in a small part, and that no two
+different pictures are near among the 128 million pairs of 16,000 images of CIFAKE (the nearest differ by 5.7 levels).
+Crops and mirror images are not found, nor pictures without contrast, whose thumbnails are all alike. docs/merging.md
+has the figures.
 """
 
 from __future__ import annotations

@@ -76,10 +76,11 @@ def merge_chains(
     rejects = Rejects() if rejects is None else rejects
     parts = parts_of(sets, out, without_images=without_images)
     members = _members(parts, rejects)
+    seen = len(members) + len(rejects)
     prints = {} if without_images else _prints(parts, members, rejects)
     kept = [member for member in members if without_images or member.path in prints]
     places = settled(kept, prints, rejects, has_validation=True, validation=VALIDATION, seed=seed)
-    rejects.check(len(members) + len(rejects))
+    rejects.check(seen)
     if not places:
         raise FakeInstructError(f"no chain is left; the first: {rejects.errors[0]}", file=out)
     counts: Counter[Kind] = Counter()
@@ -101,6 +102,12 @@ def _members(parts: Sequence[Part], rejects: Rejects) -> list[Member]:
     users: dict[str, Part] = {}
     for part in parts:
         for chain in track(part.chains.read(rejects), f"reading {part.name}"):
+            try:
+                # A link may lead out of the set's own image root and still not out of the common one.
+                part.chains.image_path(chain)
+            except RecordError as error:
+                rejects.add(error)
+                continue
             if users.setdefault(chain.id, part) is not part:
                 part.clashes.add(chain.id)
             found.append((part, Member.of(chain, str(part.chains.file))))

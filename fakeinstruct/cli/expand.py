@@ -140,14 +140,13 @@ def _print_plan(plan: Plan, templates: TemplateSet) -> None:
 
     rows = plan.rows(templates.templates)
     title = f"{plan.pairs:,} pairs of {len(plan.supply.fake):,} chains in {len(plan.shards)} shards"
-    table = Table(title=title, caption="fake / real; half of every template's pairs are of either")
+    table = Table(title=title, caption="chains: fake / real; half of all pairs are of either")
     table.add_column("template", no_wrap=True)
-    for name in ("weight", "chains", "variants", "most", "pairs"):
+    for name in ("weight", "chains", "most", "pairs"):
         table.add_column(name, justify="right", no_wrap=True)
     for row in rows:
-        both = (" / ".join(map(_short, counts)) for counts in (row.chains, row.variants))
-        pairs = f"{_short(row.quota)}{' all' if row.scarce else ''}"
-        table.add_row(row.template, f"{row.weight:g}", *both, _short(row.most), pairs)
+        chains = " / ".join(map(_short, row.chains))
+        table.add_row(row.template, f"{row.weight:g}", chains, _short(row.most), _short(row.quota))
     Console().print(table)
     for task in dict.fromkeys(row.task for row in rows):
         print(f"  {task:<10} {sum(row.quota for row in rows if row.task == task):>10,}")

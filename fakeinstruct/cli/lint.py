@@ -16,9 +16,11 @@ def lint(
         typer.Argument(metavar="[TEMPLATES]", help="Folder of templates; the project's by default."),
     ] = None,
 ) -> None:
-    """Check templates: front matter, syntax, names, fair questions, budgets; each is tried on examples.
+    """Check templates by themselves, on examples of every kind of chain, and against each other.
 
-    Exit status 1 if anything was found.
+    Found are, among others: misspelt names, questions that give the answer away, values that a chain may lack,
+    conditions that are never met, templates that say the same, questions of benchmarks. docs/templates.md has the
+    list. Exit status 1 if anything was found.
 
         fakeinstruct lint
         fakeinstruct lint my-templates

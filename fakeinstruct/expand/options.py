@@ -46,14 +46,18 @@ Sets = Mapping[str, Sequence[OptionSet]]
 
 
 def option_sets(spec: OptionSpec, facts: Facts) -> Sets:
-    """The sets of options that a chain is asked with; none if it was not judged on enough attributes."""
+    """The sets of options that a chain is asked with; none if it was not judged on enough attributes.
+
+    A fake is asked with a flaw on the list, always: of a real image "none" is right, which is half of all pairs,
+    and were it right of fakes too, whoever always says "none" would do better still.
+    """
     if spec.kind == "verdict":
         return {"": (OptionSet((), OPTION_TEXTS["verdict"].index(facts.chain.label), ()),)}
     flawed, absent = asked(facts)
+    is_fake = facts.chain.label is Label.FAKE
     if spec.kind == "pair":
-        return _pairs(flawed, absent)
-    needs_flaw = spec.none_means == "real" and facts.chain.label is Label.FAKE
-    return _attributes(flawed, absent, spec.count - 1, needs_flaw)
+        return _pairs(flawed, absent, is_fake)
+    return _attributes(flawed, absent, spec.count - 1, is_fake)
 
 
 def option_texts(
@@ -74,10 +78,12 @@ def option_texts(
 
 
 @lru_cache(maxsize=4096)
-def _pairs(flawed: tuple[str, ...], absent: tuple[str, ...]) -> Sets:
+def _pairs(flawed: tuple[str, ...], absent: tuple[str, ...], needs_flaw: bool) -> Sets:
     found = []
     for keys in combinations(sorted(flawed + absent), 2):
         first, second = (key in flawed for key in keys)
+        if needs_flaw and not (first or second):
+            continue
         right = ("both" if second else "first") if first else ("second" if second else "neither")
         present = tuple(key for key in keys if key in flawed)
         found.append(OptionSet(keys, OPTION_TEXTS["pair"].index(right), present))

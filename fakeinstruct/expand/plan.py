@@ -35,8 +35,7 @@ class PlanRow:
         task: Its task.
         weight: Its weight, the task's included.
         chains: Chains that can fill it, fake and real.
-        variants: Its variants for all chains, fake and real.
-        most: Most pairs that are balanced by label.
+        most: Most pairs that are balanced by label, caps aside.
         quota: Pairs planned, half of them fake.
     """
 
@@ -44,7 +43,6 @@ class PlanRow:
     task: Task
     weight: float
     chains: tuple[int, int]
-    variants: tuple[int, int]
     most: int
     quota: int
 
@@ -166,19 +164,12 @@ def _cut(per_chain: Integers) -> tuple[tuple[int, int], ...]:
 def _table_row(plan: Plan, template: Template, most: int) -> PlanRow:
     supply = plan.supply
     mine = np.array([owner == template.id for owner, _ in supply.strata])[supply.stratum]
-    held = _sum(supply.held[mine], supply.chain[mine], len(supply.fake))
-
-    def both(values: Integers | NDArray[np.bool_]) -> tuple[int, int]:
-        return int(values[supply.fake].sum()), int(values[~supply.fake].sum())
-
+    able = np.zeros(len(supply.fake), bool)
+    able[supply.chain[mine]] = True
+    chains = int((able & supply.fake).sum()), int((able & ~supply.fake).sum())
+    weight = _weight(template, plan.budget)
     return PlanRow(
-        template.id,
-        template.front.task,
-        _weight(template, plan.budget),
-        both(held > 0),
-        both(held),
-        most,
-        int(plan.quotas[mine].sum()),
+        template.id, template.front.task, weight, chains, most, int(plan.quotas[mine].sum(dtype=np.int64))
     )
 
 

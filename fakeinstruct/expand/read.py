@@ -50,7 +50,9 @@ def find_template(template_id: str, folder: Path) -> Path:
     """
     by_id = {_id_of(file, folder): file for file in template_files(folder)}
     if template_id not in by_id:
-        raise UsageError(f"there is no template '{template_id}' in {folder}", hint=nearest(template_id, by_id))
+        raise UsageError(
+            f"there is no template '{template_id}' in {folder}", hint=nearest(template_id, by_id)
+        )
     return by_id[template_id]
 
 

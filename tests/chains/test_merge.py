@@ -206,6 +206,17 @@ def test_bad_records_and_images_are_listed_and_the_rest_is_merged(tmp_path):
     assert set(problems(rejects)) == {"a", "2", "3"}
 
 
+def test_a_link_out_of_its_set_s_images_is_no_way_into_another_s(tmp_path):
+    one = chain_set(tmp_path / "one", ("a", "fake", "train", 1), ("b", "fake", "train", 2))
+    two = chain_set(tmp_path / "two", ("c", "real", "train", 3))
+    (tmp_path / "one/pictures/a.png").unlink()
+    (tmp_path / "one/pictures/a.png").symlink_to(tmp_path / "two/pictures/c.png")
+    for without_images in (True, False):
+        chains, rejects, _ = merged(tmp_path / "out", one, two, without_images=without_images)
+        assert set(chains) == {"b", "c"}
+        assert "symbolic link that leaves the image root" in problems(rejects)["a"]
+
+
 @pytest.mark.parametrize(
     ("sets", "out", "message"),
     [

@@ -187,7 +187,9 @@ def test_ties_across_splits_name_the_picture_or_the_group():
         prints={"c.png": picture(5), "d.png": picture(5)},
     )
     assert set(kept) == {"b", "d"}
-    assert rejected["a"].problem == "a picture that belongs with it is in the test split too, which goes first"
+    assert (
+        rejected["a"].problem == "a picture that belongs with it is in the test split too, which goes first"
+    )
     assert rejected["c"].problem == "the same picture is in the test split too, which goes first"
 
 

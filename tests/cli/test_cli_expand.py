@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from fakeinstruct.base.errors import UsageError
 from fakeinstruct.chains.schema import Assessment, Chain, ImageRef, Label, Meta, Origin, Trace
 from fakeinstruct.chains.store import write_chains
+from fakeinstruct.cli.main import app
 
 ROOT = Path(__file__).parents[2]
 
@@ -57,6 +59,59 @@ def test_dry_run_prints_the_plan_and_writes_nothing(folder, tmp_path):
     assert "verdict/one_word" in done.stdout
     assert "4 / 4" in done.stdout
     assert not (tmp_path / "pairs").exists()
+
+
+def test_a_dry_run_names_what_is_scarce_and_the_run_says_what_there_was(folder, tmp_path):
+    arguments = (
+        "expand",
+        folder,
+        "--out",
+        tmp_path / "pairs",
+        "--seed",
+        0,
+        "--pairs",
+        900_000,
+        "--workers",
+        1,
+    )
+    mixture = ("--weights", "verdict=3,choice=0,reasoning=0,evidence=0,advice=0,knowledge=0,looks=0")
+    planned = fakeinstruct(*arguments, *mixture, "--dry-run")
+    assert planned.returncode == 0, planned.stderr
+    assert "scarce: verdict/one_word, " in planned.stdout
+    assert "4 fake and 4 real images can fill it" in planned.stdout
+    done = fakeinstruct(*arguments, *mixture)
+    assert done.returncode == 0, done.stderr
+    manifest = json.loads((tmp_path / "pairs" / "manifest.json").read_text())
+    assert set(manifest["per_task"]) <= {"verdict", "grounding"}
+    assert manifest["asked"] == 900_000
+    said = f"the chains give {manifest['pairs']:,} pairs that are balanced; 900,000 were asked for"
+    assert said in done.stdout
+
+
+def test_shards_are_written_one_by_one(folder, tmp_path):
+    arguments = ("expand", folder, "--out", tmp_path / "pairs", "--seed", 0, "--workers", 1)
+    one = fakeinstruct(*arguments, "--shard", "2/2")
+    assert one.returncode == 0, one.stderr
+    assert "shard 2/2 is complete, others are not" in one.stdout
+    assert not (tmp_path / "pairs" / "manifest.json").exists()
+    other = fakeinstruct(*arguments, "--shard", "1/2")
+    assert other.returncode == 0, other.stderr
+    assert (tmp_path / "pairs" / "manifest.json").is_file()
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        (("--shard", "2"), "is not I/N"),
+        (("--shard", "3/2"), "there is no shard 3 of 2"),
+        (("--weights", "verdict"), "is not task=number"),
+        (("--weights", "poetry=2"), "field weights.poetry"),
+        (("--engine", "dask"), "there is no engine 'dask'"),
+    ],
+)
+def test_options_that_mean_nothing_are_refused(folder, tmp_path, capsys, wrong, message):
+    with pytest.raises(UsageError, match=message):
+        app(["expand", str(folder), "--out", str(tmp_path), "--seed", "0", *wrong], standalone_mode=False)
 
 
 def test_rejects_are_listed_and_the_status_says_so(folder, tmp_path):

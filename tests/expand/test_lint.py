@@ -1,7 +1,9 @@
 """What lint finds: each finding on a template that has just that fault, and none on one that has not."""
 
+import re
 import shutil
 import time
+from pathlib import Path
 
 import pytest
 
@@ -249,6 +251,18 @@ def test_a_copy_of_the_projects_templates_can_be_changed(tmp_path):
     file.write_text(file.read_text().replace("{{ label }}", "{{ nature }} {{ label }}"))
     (finding,) = lint(copy)[1]
     assert finding.file == str(file)
+
+
+def test_the_guides_example_is_found_and_mended(tmp_path):
+    guide = (Path(__file__).parents[2] / "docs/templates.md").read_text()
+    example = re.search(r"```jinja\n(.*?)```", guide, re.S).group(1)
+    mended = re.search(r"```yaml\n( +- .*?)```", guide, re.S).group(1)
+    (tmp_path / "mine.jinja").write_text(example)
+    found = only(tmp_path)
+    assert found in guide
+    wrong = next(line for line in example.splitlines(keepends=True) if "attribute.where" in line)
+    (tmp_path / "mine.jinja").write_text(example.replace(wrong, mended))
+    assert problems(tmp_path) == []
 
 
 def test_examples_come_in_both_labels_alike(taxonomy):

@@ -45,16 +45,25 @@ def test_at_most_one_listed_attribute_is_present_and_the_rest_were_judged_absent
 
 
 def test_which_of_a_pair_is_present(taxonomy):
-    facts = facts_of(Label.FAKE, taxonomy)
-    seen = set()
-    for options in every_set(PAIR, facts):
-        first, second = (key in facts.flawed for key in options.keys)
-        kind = {(True, True): "both", (True, False): "first", (False, True): "second"}.get(
-            (first, second), "neither"
-        )
-        assert OPTION_TEXTS["pair"][options.right] == kind
-        seen.add(kind)
-    assert seen == set(OPTION_TEXTS["pair"])
+    seen = {label: set() for label in Label}
+    for label in Label:
+        facts = facts_of(label, taxonomy)
+        for options in every_set(PAIR, facts):
+            first, second = (key in facts.flawed for key in options.keys)
+            kind = {(True, True): "both", (True, False): "first", (False, True): "second"}.get(
+                (first, second), "neither"
+            )
+            assert OPTION_TEXTS["pair"][options.right] == kind
+            seen[label].add(kind)
+    assert seen == {Label.FAKE: {"both", "first", "second"}, Label.REAL: {"neither"}}
+
+
+def test_none_is_right_of_real_images_alone(taxonomy):
+    """Else whoever always says "none" would be right more often than not."""
+    for spec in (SPOT, PAIR):
+        for label in Label:
+            facts = facts_of(label, taxonomy)
+            assert all(bool(options.present) is (label is Label.FAKE) for options in every_set(spec, facts))
     assert {options.right for options in every_set(PAIR, facts_of(Label.REAL, taxonomy))} == {3}
 
 

@@ -151,3 +151,29 @@ def test_killed_at_random_points_again_and_again(place):
     assert ended
     for folder in ended:
         assert contents(folder) == contents(place / "once")
+
+
+@pytest.mark.parametrize(
+    "others", [{}, {"PARTS": "2", "SLURM_ARRAY_TASK_MIN": "2", "SLURM_ARRAY_TASK_COUNT": "1"}]
+)
+def test_the_tasks_of_a_slurm_array_make_one_set(place, tmp_path, others):
+    """The script as Slurm starts it, once as a whole array and once as an array of which one task is run again."""
+    environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    environment |= {"SLURM_ARRAY_TASK_MIN": "1", "SLURM_ARRAY_TASK_MAX": "2", "SLURM_ARRAY_TASK_COUNT": "2"}
+    script = ROOT / "training" / "launch" / "expand-array.sh"
+    settings = ("--seed", "0", "--pairs", "500", "--templates", str(place / "templates"))
+    for task in ("1", "2"):
+        command = ["bash", str(script), str(place / "chains"), str(tmp_path / "pairs"), *settings]
+        own = {"SLURM_ARRAY_TASK_ID": task} | (others if task == "2" else {})
+        subprocess.run(command, env=environment | own, check=True, timeout=60)
+    assert (tmp_path / "pairs" / "manifest.json").is_file()
+
+
+def test_an_array_that_does_not_count_from_one_is_refused(place, tmp_path):
+    own = {"SLURM_ARRAY_TASK_ID": "0", "SLURM_ARRAY_TASK_MIN": "0"}
+    own |= {"SLURM_ARRAY_TASK_MAX": "1", "SLURM_ARRAY_TASK_COUNT": "2"}
+    script = ROOT / "training" / "launch" / "expand-array.sh"
+    command = ["bash", str(script), str(place / "chains"), str(tmp_path / "pairs"), "--seed", "0"]
+    done = subprocess.run(command, env=os.environ | own, check=False, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert "the array must be 1-N" in done.stderr

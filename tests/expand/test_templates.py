@@ -48,6 +48,8 @@ def test_there_are_sixty_templates_and_three_for_each_task(templates):
     tasks = [template.front.task for template in templates.templates]
     assert len(tasks) >= 60
     assert {task: tasks.count(task) >= 3 for task in tasks} == dict.fromkeys(TASKS, True)
+    guide = (Path(__file__).parents[2] / "docs/templates.md").read_text()
+    assert int(re.search(r"There are (\d+), in eight tasks", guide).group(1)) == len(tasks)
 
 
 def test_a_chain_with_four_traces_gives_more_than_150_pairs_by_wordings_and_by_contents(templates, taxonomy):

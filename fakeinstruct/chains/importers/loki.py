@@ -16,7 +16,7 @@ no observation and are left out of the traces. Empty descriptions are passed ove
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -227,10 +227,20 @@ def _chain(source: Source, image: ImageRef, said: _Said, notes: Counter[str]) ->
             "label_shown": True if said.opens else None,
             "source_record": everything[0].record.id,
         },
-        traces=traces,
+        traces=_joined(traces),
         texts=texts,
         split=Split.TEST,
     )
+
+
+def _joined(traces: Iterable[Trace]) -> list[Trace]:
+    """Traces of the same words as one: LOKI repeats a description for every region that it applies to."""
+    by_words: dict[str, Trace] = {}
+    for one in traces:
+        known = by_words.setdefault(one.observation, one)
+        regions = tuple(dict.fromkeys((*known.regions, *one.regions)))
+        by_words[one.observation] = known.model_copy(update={"regions": regions})
+    return list(by_words.values())
 
 
 def _regions(source: Source, image: ImageRef, problem: Problem, notes: Counter[str]) -> tuple[Region, ...]:
