@@ -12,7 +12,7 @@ INSTALLED := $(VENV)/.installed
 export DS_BUILD_OPS := 0
 export HF_HUB_OFFLINE ?= 1
 
-.PHONY: help install demo cifake test test-all lint types format quality snapshots clean
+.PHONY: help install demo cifake bench-expand test test-all lint types format quality snapshots clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  \1|\2/' | column -t -s '|'
@@ -42,6 +42,9 @@ cifake: install  ## the whole way on CIFAKE: make cifake DATA=cifake.zip
 	$(BIN)/fakeinstruct calibrate $(CIFAKE)/train/expert $(CIFAKE)/answers
 	$(BIN)/fakeinstruct measure $(CIFAKE)/answers --chains $(CIFAKE)/chains --out $(CIFAKE)/report \
 		--baseline cnn --baseline statistics --baseline metadata
+
+bench-expand: install  ## expansion beside datasets.map and others; CHAINS and PAIRS say how much
+	$(BIN)/python benchmarks/expand.py --chains $(or $(CHAINS),20000) --pairs $(or $(PAIRS),2000000) --out $(RUNS)/bench-expand
 
 test: install  ## the quick tests
 	$(BIN)/python -m pytest -m "not slow"

@@ -179,6 +179,18 @@ class _Sharing:
         self.quotas[members] += shares.astype(np.uint16)
         self._filled[chains] += shares  # a chain is in a group once
 
+    def _room(self) -> Integers:
+        """Pairs of one label that the images of each split can still take, shape (splits,).
+
+        What is asked for beyond it must not be shared out: the first strata would fill the images up.
+        """
+        if self._cap is None:
+            return np.full(PARTS, UNBOUNDED)
+        group = (self._supply.split + np.int64(1)) * LABELS + self._supply.fake
+        sums = np.bincount(group, self._cap - self._filled, minlength=PARTS * LABELS)
+        room: Integers = sums.astype(np.int64).reshape(PARTS, LABELS).min(axis=1)
+        return room
+
     def _scarcest_first(self, wanted: Integers) -> list[tuple[int, int]]:
         """Splits and strata to be filled; chains that can give little else are left for the later ones."""
         found = [(int(part), int(stratum)) for part, stratum in np.argwhere(wanted)]
@@ -194,7 +206,7 @@ class _Sharing:
         for number, room in enumerate(self._template_room):
             most[:, number] = pour(most[:, number], int(room), self._chains)
         wanted = np.zeros_like(half)
-        budgets = pour(most.sum(axis=1), amount, self._chains)
+        budgets = pour(np.minimum(most.sum(axis=1), self._room()), amount, self._chains)
         for part in np.flatnonzero(budgets):
             shares = pour(most[part], int(budgets[part]), self._claims)
             for template, strata, share in zip(self._templates, mine, shares, strict=True):

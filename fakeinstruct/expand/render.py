@@ -125,10 +125,9 @@ def render_chain(
     for (name, topic), quota in quotas.items():
         by_template.setdefault(name, {})[topic] = quota
     for template in templates:
-        wanted = by_template.get(template.id)
-        found = spaces(template, facts, wanted) if wanted else {}
-        for topic, space in found.items():
-            left = wanted[topic] if wanted else 0
+        wanted = by_template.get(template.id, {})
+        for topic, space in (spaces(template, facts, wanted) if wanted else {}).items():
+            left = wanted[topic]
             for drawn in draw(template, facts, topic, space, seed) if left else ():
                 try:
                     pair = render_variant(template, facts, drawn)

@@ -50,13 +50,11 @@ class ShardWork:
 
     Attributes:
         name: Its file name.
-        finished: The sidecar of a shard that an earlier run has written; there is nothing left to do then.
         chains: Its chains that have quotas.
         quotas: Their quotas.
     """
 
     name: str
-    finished: Sidecar | None = None
     chains: tuple[Chain, ...] = ()
     quotas: tuple[dict[Stratum, int], ...] = ()
 
@@ -78,9 +76,7 @@ def shard_name(number: int, count: int) -> str:
 
 
 def write_shard(shared: Shared, work: ShardWork) -> Sidecar:
-    """Write one shard and the sidecar that vouches for it, unless an earlier run has."""
-    if work.finished:
-        return work.finished
+    """Write one shard and the sidecar that vouches for it."""
     file = shared.out / work.name
     with _without_collector():
         columns, rejected = _render(shared, work)

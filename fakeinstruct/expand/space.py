@@ -19,7 +19,7 @@ from fakeinstruct.expand.template import Template
 from fakeinstruct.expand.variants import decode
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class Subject:
     """One thing of a chain that a template goes over.
 
@@ -82,7 +82,7 @@ def _advised(attribute: AttributeFacts, advice: int) -> dict[str, Any]:
     return {**attribute.view, "advice": " ".join(words) or None}
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Item:
     """A subject with its number of variants.
 
@@ -97,7 +97,7 @@ class Item:
     count: int
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Variant:
     """One variant, decoded: a subject and a digit on each of its axes."""
 
@@ -107,7 +107,7 @@ class Variant:
     phrases: tuple[int, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Space:
     """The variants of one template for one chain that share a topic.
 

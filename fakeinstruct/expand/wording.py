@@ -49,13 +49,19 @@ class WordingError(Exception):
         self.line = line
 
 
+class MissingError(WordingError):
+    """A name, a field or an item that is not there."""
+
+
 class _Steps:
     """The turns that loops have taken in the text that is being worded."""
 
     taken = 0
 
 
-def compile_text(body: Sequence[nodes.Node], filters: Mapping[str, Callable[[Any], Any]], file: str) -> Say:
+def compile_text(
+    body: Sequence[nodes.Node], filters: Mapping[str, Callable[[Any], Any]], file: str
+) -> Say:
     """A function that words a text: values to the text, stripped.
 
     Args:
@@ -69,14 +75,17 @@ def compile_text(body: Sequence[nodes.Node], filters: Mapping[str, Callable[[Any
     Raises:
         UsageError: If the text is nested too deeply.
     """
+    compiler = _Compiler(filters)
     try:
-        say = _Compiler(filters).sequence(body)
+        say = compiler.sequence(body)
     except RecursionError:
         raise UsageError("is nested too deeply", file=file) from None
+    if not compiler.loops:
+        return lambda values: _bounded(say(values).strip())
 
     def worded(values: Values) -> str:
         _Steps.taken = 0
-        return _bounded(say(values)).strip()
+        return _bounded(say(values).strip())
 
     return worded
 
@@ -127,6 +136,7 @@ class _Compiler:
 
     def __init__(self, filters: Mapping[str, Callable[[Any], Any]]) -> None:
         self.filters = filters
+        self.loops = False
 
     def sequence(self, body: Sequence[nodes.Node]) -> Say:
         """Statements one after the other."""
@@ -166,6 +176,7 @@ class _Compiler:
         return branch
 
     def _loop(self, node: nodes.For) -> Say:
+        self.loops = True
         items, say, otherwise = (
             self.expression(node.iter),
             self.sequence(node.body),
@@ -230,7 +241,7 @@ class _Compiler:
             try:
                 return owner(values)[position]
             except (IndexError, KeyError, TypeError):
-                raise WordingError(f"there is no item {position}", line) from None
+                raise MissingError(f"there is no item {position}", line) from None
 
         return get
 
@@ -316,14 +327,14 @@ def _name(values: Values, name: str, line: int) -> Any:
     try:
         return values[name]
     except KeyError:
-        raise WordingError(f"there is no name '{name}'", line) from None
+        raise MissingError(f"there is no name '{name}'", line) from None
 
 
 def _field(owner: Any, field: str, line: int) -> Any:
     try:
         return owner[field]
     except (KeyError, TypeError):
-        raise WordingError(f"there is no field '{field}'", line) from None
+        raise MissingError(f"there is no field '{field}'", line) from None
 
 
 def _items(value: Any, line: int) -> Sequence[Any]:
@@ -351,7 +362,7 @@ def _step(line: int) -> None:
 def _is_defined(get: Get, values: Values) -> bool:
     try:
         get(values)
-    except WordingError:
+    except MissingError:
         return False
     return True
 

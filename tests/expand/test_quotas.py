@@ -108,8 +108,9 @@ def plenty(chains=40, strata=9):
 
 def test_a_cap_on_images_is_reached_by_all_of_them_where_there_is_enough():
     supply = plenty()
-    quotas = share_out(supply, TEMPLATES, Budget(pairs=10_000, max_per_image=7), 0)
-    assert set(totals(supply, quotas, "chain").values()) == {7}
+    quotas = share_out(supply, {"verdict/a": 3.0, "advice/b": 1.0}, Budget(pairs=10_000, max_per_image=8), 0)
+    assert set(totals(supply, quotas, "chain").values()) == {8}
+    assert totals(supply, quotas, "template") == {("verdict/a",): 240, ("advice/b",): 80}  # the mixture holds
 
 
 def test_chains_get_the_same_number_within_one_of_each_other():
