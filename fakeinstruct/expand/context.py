@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from fakeinstruct.base.boxes import Fractions, place
@@ -61,8 +62,11 @@ class TraceFacts:
 
     def advised(self, number: int) -> dict[str, Any]:
         """The view with advice number `number`, counted round."""
-        advice = self.advice[number % len(self.advice)] if self.advice else None
-        return {**self.view, "advice": advice}
+        return self._advised[number % len(self._advised)]
+
+    @cached_property
+    def _advised(self) -> tuple[dict[str, Any], ...]:
+        return tuple({**self.view, "advice": advice} for advice in self.advice or (None,))
 
 
 @dataclass(frozen=True)

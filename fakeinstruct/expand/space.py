@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -44,6 +44,7 @@ class Subject:
     options: OptionSet | None = None
     strongest: TraceFacts | None = None
     looks: tuple[Look, ...] = ()
+    _seen: dict[int, dict[str, Any]] = field(default_factory=dict, init=False, repr=False)
 
     @property
     def status(self) -> str | None:
@@ -58,7 +59,12 @@ class Subject:
         return tuple(crop_of(box) for look in self.looks for box in look.boxes)
 
     def values(self, advice: int) -> dict[str, Any]:
-        """What the template sees of it, with advice number `advice`."""
+        """What templates see of it, with advice number `advice`; found once, since templates share subjects."""
+        if advice not in self._seen:
+            self._seen[advice] = self._values(advice)
+        return self._seen[advice]
+
+    def _values(self, advice: int) -> dict[str, Any]:
         if self.attribute:
             return {"attribute": _advised(self.attribute, advice)}
         if self.couple:
