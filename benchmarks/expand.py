@@ -2,8 +2,8 @@
 
     python benchmarks/expand.py --chains 20000 --pairs 2000000 --out runs/bench-expand
 
-`benchmarks/contenders.py` says what is compared. The chains are those of a sample set of 500 images, made once and kept
-in the folder, given other ids until there are enough. The slower alternatives make fewer pairs.
+`benchmarks/contenders.py` says what is compared. The chains are those of a sample set, made once and kept in the
+folder. The slower alternatives make fewer pairs.
 """
 
 from __future__ import annotations
@@ -21,10 +21,6 @@ from typing import Any
 import pss
 
 from fakeinstruct.chains.sample import make_sample
-from fakeinstruct.chains.store import open_chains, write_chains
-
-IMAGES = 500
-"""Of the sample set."""
 
 FEWER = {"compiled": 10, "recompiled": 100}
 """By how much the pairs of slow contenders are fewer."""
@@ -36,20 +32,11 @@ PACKAGES = ("jinja2", "datasets", "pyarrow", "numpy", "pydantic")
 
 
 def make_chains(folder: Path, count: int) -> Path:
-    """A chain set of `count` chains, as many copies of the sample set as it takes."""
-    sample, copies = folder / "sample", folder / f"chains-{count}"
+    """A sample set of `count` images, every one another: made once, which takes a minute for 20,000."""
+    sample = folder / f"sample-{count}"
     if not (sample / "meta.json").is_file():
-        make_sample(sample, images=IMAGES, seed=0)
-    if not (copies / "meta.json").is_file():
-        found = open_chains(sample)
-        chains = list(found.read())
-        named = (
-            chain.model_copy(update={"id": f"{chain.id}-{turn}", "group": f"{chain.group}-{turn}"})
-            for turn in range(-(-count // len(chains)))
-            for chain in chains[: count - turn * len(chains)]
-        )
-        write_chains(copies, named, found.meta.model_copy(update={"image_root": str(sample.resolve())}))
-    return copies
+        make_sample(sample, images=count, seed=0)
+    return sample
 
 
 def compare(folder: Path, chains: Path, pairs: int) -> list[dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""Every verb as a function.
+"""The verbs of the way as functions; those that only look (`validate`, `lint`, `preview`, `doctor`) stay verbs.
 
 The way: make_sample or import_chains -> open_chains -> expand -> train -> score -> calibrate, measure.
 """

@@ -8,6 +8,9 @@ from pydantic import AfterValidator
 
 Fractions = tuple[float, float, float, float]
 
+WHOLE_PICTURE = "whole picture"
+"""The place of a box that covers most of the image, see `place`."""
+
 
 def _check(box: Fractions) -> Fractions:
     x0, y0, x1, y1 = box
@@ -48,7 +51,7 @@ def place(box: Fractions) -> str:
     """
     x0, y0, x1, y1 = box
     if (x1 - x0) * (y1 - y0) > 0.6:
-        return "whole picture"
+        return WHOLE_PICTURE
     column = ("left", "", "right")[min(2, int((x0 + x1) / 2 * 3))]
     row = ("upper", "", "lower")[min(2, int((y0 + y1) / 2 * 3))]
     if row and column:

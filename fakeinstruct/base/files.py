@@ -7,25 +7,29 @@ import json
 import os
 import secrets
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence, Set
 from contextlib import contextmanager, suppress
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import IO, Any
 
-from fakeinstruct.base.errors import FakeInstructError, RecordError, from_os_error
+from fakeinstruct.base.errors import FakeInstructError, RecordError, UsageError, from_os_error
 
-RESULT_FILES = frozenset(
-    {
-        "meta.json",
-        "manifest.json",
-        "expert.json",
-        "config.json",
-        "figures.json",
-        "report.html",
-        "rejects.jsonl",
-    }
+SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"})
+"""File name endings that importers take for images."""
+
+CHAIN_SET = (
+    "chains.jsonl",
+    "chains.parquet",
+    "rejects.jsonl",
+    "meta.json",
+    "items.jsonl",
+    *(f"images/*{suffix}" for suffix in sorted(SUFFIXES | {".json", ".jsonl", ".parquet"})),
 )
-"""Names of which a folder of results holds at least one."""
+"""Patterns of the files of a chain set, images and annotations unpacked from an archive included."""
+
+CHAINS = frozenset(CHAIN_SET[:3])
+"""Files of which every chain set, and every list of rejected records, has one."""
 
 MAX_LINE_BYTES = 64 << 20
 """Longest line of JSON Lines that is read: a thousand times a long chain, and still held with ease."""
@@ -58,16 +62,24 @@ def atomic_write(path: str | Path) -> Iterator[IO[bytes]]:
 
 
 @contextmanager
-def atomic_folder(path: str | Path) -> Iterator[Path]:
+def atomic_folder(
+    path: str | Path, *, ours: Sequence[str] = CHAIN_SET, marks: Set[str] = CHAINS
+) -> Iterator[Path]:
     """A new folder that takes its name only when the block ends well, replacing the result that stood there.
 
-    A folder that holds neither nothing nor one of `RESULT_FILES` is somebody's own and never replaced.
+    A folder is replaced if it is empty, or if it holds one of `marks` and nothing but `ours`. What else lies in it is
+    somebody's own.
+
+    Args:
+        path: The folder.
+        ours: Patterns of the files, relative to the folder, that a result of this kind consists of.
+        marks: Files of which such a result has at least one.
 
     Raises:
-        FakeInstructError: If `path` is a file or a folder that is not a result of ours, or the disk is full.
+        FakeInstructError: If `path` is a file or a folder that may not be replaced, or the disk is full.
     """
+    _refuse_to_replace(Path(path), ours, marks)
     path = Path(path).resolve()  # so that "." has a name, and a symbolic link to a folder stays one
-    _refuse_to_replace(path)
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
     try:
         temporary.mkdir(parents=True)
@@ -85,21 +97,56 @@ def atomic_folder(path: str | Path) -> Iterator[Path]:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
-def _refuse_to_replace(path: Path) -> None:
+def _refuse_to_replace(path: Path, ours: Sequence[str], marks: Set[str]) -> None:
     if not path.exists():
         return
     if not path.is_dir():
         raise FakeInstructError("is a file where a folder is to be written", file=path)
     try:
-        names = {entry.name for entry in path.iterdir()}
+        names = [entry.relative_to(path).as_posix() for entry in path.rglob("*") if not _is_folder(entry)]
+        empty = not any(path.iterdir())
     except OSError as error:
         raise from_os_error(error, path) from error
-    if names and not names & RESULT_FILES:
+    if empty:
+        return
+    if marks.isdisjoint(names):
         raise FakeInstructError(
-            "is a folder with contents that are not a result of fakeinstruct, so it is not replaced",
+            "is a folder with contents that are not a result of fakeinstruct of this kind, so it is not replaced",
             file=path,
             hint="Name a new folder, or empty this one.",
         )
+    own = sorted(name for name in names if not any(fnmatchcase(name.lower(), each.lower()) for each in ours))
+    if own:
+        more = f" and {len(own) - 3:,} more" if len(own) > 3 else ""
+        raise FakeInstructError(
+            f"holds what is not a result of fakeinstruct of this kind ({', '.join(own[:3])}{more}), "
+            "so it is not replaced",
+            file=path,
+            hint="Move that away, or name a new folder.",
+        )
+
+
+def _is_folder(entry: Path) -> bool:
+    """Whether it is a folder of its own, which a link to one is not."""
+    return entry.is_dir() and not entry.is_symlink()
+
+
+def check_outside(folder: str | Path, *sources: Path | None) -> None:
+    """Refuse to write a folder that holds what is read, since the new folder would replace it.
+
+    Args:
+        folder: The folder to be written, of `atomic_folder`.
+        sources: What is read; None is skipped.
+
+    Raises:
+        UsageError: Naming the first of the sources that lies in the folder or is it.
+    """
+    folder = Path(folder).resolve()
+    for source in sources:
+        if source is not None and source.resolve().is_relative_to(folder):
+            raise UsageError(
+                "lies in the folder to be written, which would replace it", file=source, hint="Change --out."
+            )
 
 
 def _encode(value: Any, **options: Any) -> bytes:

@@ -13,11 +13,12 @@ from fakeinstruct.base.errors import RecordError
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")
 """Formats that Pillow is allowed to open; none of them starts another program or reads another file."""
 
-SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"})
-"""File name endings that importers take for images."""
-
 MAX_PIXELS = 100_000_000
 """Largest image read, in pixels: twice a 50-megapixel camera, a quarter of a 20,000 x 20,000 bomb."""
+
+
+class MissingImageError(RecordError):
+    """There is no image file of this name; the record may mean another."""
 
 
 def resolve_under(root: str | Path, relative: str) -> Path:
@@ -62,7 +63,7 @@ def _open(path: Path) -> Image.Image:
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
             image = Image.open(path, formats=FORMATS)
     except FileNotFoundError:
-        raise RecordError("image file is missing", file=path, field="image.path") from None
+        raise MissingImageError("image file is missing", file=path, field="image.path") from None
     except UnidentifiedImageError:
         raise RecordError(
             f"is not an image in a format that is read ({', '.join(FORMATS)})", file=path, field="image.path"

@@ -37,9 +37,9 @@ class Item(StrictModel):
 
 
 def write_items(folder: str | Path, items: Iterable[Item]) -> int:
-    """Write the evaluation items of a chain set and return their number."""
-    rows = (item.model_dump(mode="json", exclude_defaults=True) for item in items)
-    return write_jsonl(Path(folder) / ITEMS, rows)
+    """Write the evaluation items of a chain set and return their number; of none no file is written."""
+    rows = [item.model_dump(mode="json", exclude_defaults=True) for item in items]
+    return write_jsonl(Path(folder) / ITEMS, rows) if rows else 0
 
 
 def read_items(folder: str | Path) -> Iterator[Item]:

@@ -20,10 +20,10 @@ from fakeinstruct.base.images import load_image, resolve_under
 from fakeinstruct.base.progress import track
 from fakeinstruct.chains.counts import Kind, counted
 from fakeinstruct.chains.duplicates import Print, print_of
-from fakeinstruct.chains.importers.settle import Member, Place, settled
 from fakeinstruct.chains.items import write_items
-from fakeinstruct.chains.parts import Part, parts_of
+from fakeinstruct.chains.merge_parts import Part, parts_of
 from fakeinstruct.chains.schema import Chain, Meta
+from fakeinstruct.chains.settle import Member, Place, settled
 from fakeinstruct.chains.store import ChainSet, write_chains
 
 VALIDATION = 0.1
@@ -89,9 +89,7 @@ def merge_chains(
         if folder is None:
             total = sum(1 for _ in chains)
         else:
-            items = [item for part in parts for item in part.items(places)]
-            if items:
-                write_items(folder, items)
+            write_items(folder, (item for part in parts for item in part.items(places)))
             total = write_chains(folder, chains, _meta(parts, out))
     return MergeSummary(total, counts, tuple(_remarks(parts, members, places, counts, without_images)))
 

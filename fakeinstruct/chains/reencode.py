@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image
 
 from fakeinstruct.base.errors import FakeInstructError, RecordError, Rejects, UsageError
-from fakeinstruct.base.files import atomic_folder, sha256_bytes
+from fakeinstruct.base.files import atomic_folder, check_outside, sha256_bytes
 from fakeinstruct.base.images import load_image
 from fakeinstruct.base.progress import track
 from fakeinstruct.base.threads import in_threads
@@ -144,9 +144,7 @@ def reencode(
         (folder / IMAGES).mkdir()
         written = _reencoded(chains, folder, encoding, rejects)
         write_chains(folder, done.counted(written, kept), meta)
-        items = [item for item in read_items(chains.folder) if item.chain in kept]
-        if items:
-            write_items(folder, items)
+        write_items(folder, (item for item in read_items(chains.folder) if item.chain in kept))
     return done
 
 
@@ -157,11 +155,7 @@ def _check_places(chains: ChainSet, out: Path) -> None:
             file=chains.image_root,
             hint="Say where it is with --image-root.",
         )
-    for folder in (chains.folder, chains.image_root):
-        if folder.resolve().is_relative_to(out.resolve()):
-            raise UsageError(
-                "lies in the folder to be written, which would replace it", file=folder, hint="Change --out."
-            )
+    check_outside(out, chains.folder, chains.image_root)
 
 
 def _reencoded(

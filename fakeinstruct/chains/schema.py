@@ -31,6 +31,11 @@ class Label(StrEnum):
     FAKE = "fake"
     REAL = "real"
 
+    @property
+    def other(self) -> Label:
+        """The opposite label."""
+        return Label.REAL if self is Label.FAKE else Label.FAKE
+
 
 class Manipulation(StrEnum):
     """How the image came to be, which words the verdict.

@@ -96,4 +96,8 @@ def quiet_sections(found: Audit) -> list[str]:
 def _line(text: str, most: int = 90) -> str:
     """A text on one line, without what a terminal would obey, cut to what two lines of a column hold."""
     plain = "".join(char if char.isprintable() else " " for char in text)
-    return plain if len(plain) <= most else plain[: most - 1].rstrip() + "…"
+    if len(plain) <= most:
+        return plain
+    short = plain[: most - 1]
+    whole = short.rpartition(" ")[0]  # half a figure would be read as another one
+    return (whole if len(whole) > most // 2 else short).rstrip(" ;:,") + "…"

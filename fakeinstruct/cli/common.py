@@ -17,7 +17,13 @@ ImageRoot = Annotated[
     Path | None, typer.Option("--image-root", help="Where the images lie, if not where meta.json says.")
 ]
 MaxRejects = Annotated[
-    float, typer.Option("--max-rejects", help="Share of bad records above which the run ends.", min=0, max=1)
+    float,
+    typer.Option(
+        "--max-rejects",
+        help=f"Share of bad records above which the run ends; up to {Rejects.FREE} never end it.",
+        min=0,
+        max=1,
+    ),
 ]
 
 

@@ -12,9 +12,10 @@ from fakeinstruct.base.errors import Rejects, UsageError
 from fakeinstruct.cli.common import ImageRoot, MaxRejects, Out, Seed, close
 
 if TYPE_CHECKING:
+    from fakeinstruct.expand.pair import PairManifest
     from fakeinstruct.expand.plan import Plan, PlanRow
     from fakeinstruct.expand.template import TemplateSet
-    from fakeinstruct.expand.write import Engine, Part
+    from fakeinstruct.expand.write import Part
 
 
 def expand(
@@ -24,7 +25,10 @@ def expand(
     pairs: Annotated[int | None, typer.Option(help="Most pairs; by default 60 a chain.", min=2)] = None,
     weights: Annotated[
         str | None,
-        typer.Option(help="Weights of tasks, 1 by default: verdict=3,advice=0.5. 0 leaves one out."),
+        typer.Option(
+            metavar="TASK=N,...",
+            help="Weights of tasks, 1 by default: verdict=3,advice=0.5. 0 leaves one out.",
+        ),
     ] = None,
     max_per_template: Annotated[int | None, typer.Option(help="Most pairs of one template.", min=2)] = None,
     max_per_image: Annotated[int | None, typer.Option(help="Most pairs of one image.", min=1)] = None,
@@ -39,7 +43,7 @@ def expand(
     ] = None,
     engine: Annotated[str, typer.Option(help="processes, or ray: the tasks of a Ray cluster.")] = "processes",
     templates: Annotated[
-        Path | None, typer.Option(help="Folder of templates in place of the project's.")
+        Path | None, typer.Option(metavar="DIR", help="Folder of templates in place of the project's.")
     ] = None,
     image_root: ImageRoot = None,
     max_rejects: MaxRejects = 0.2,
@@ -51,18 +55,23 @@ def expand(
     was stopped goes on where it was when it is started again. With `--shard` several machines work on one folder;
     the last to finish writes the manifest.
 
-        fakeinstruct expand chains --out pairs --seed 0
-        fakeinstruct expand chains --out pairs --seed 0 --pairs 2000000 --dry-run
-        fakeinstruct expand chains --out pairs --seed 0 --weights verdict=3,advice=0.5 --max-per-image 40
-        fakeinstruct expand chains --out pairs --seed 0 --templates my-templates
-        fakeinstruct expand chains --out pairs --seed 0 --shard 2/8
+    **Examples**
+
+    `fakeinstruct expand chains --out pairs --seed 0`
+
+    `fakeinstruct expand chains --out pairs --seed 0 --pairs 2000000 --dry-run`
+
+    `fakeinstruct expand chains --out pairs --seed 0 --weights verdict=3,advice=0.5 --max-per-image 40`
+
+    `fakeinstruct expand chains --out pairs --seed 0 --templates my-templates`
+
+    `fakeinstruct expand chains --out pairs --seed 0 --shard 2/8`
     """
     from fakeinstruct.chains.store import open_chains
     from fakeinstruct.expand.lint import load_templates
     from fakeinstruct.expand.plan import make_plan
     from fakeinstruct.expand.write import expand_part, make_budget
 
-    chosen = _engine(engine)
     part = _part(shard)
     budget = make_budget(
         pairs=pairs,
@@ -84,8 +93,8 @@ def expand(
         part,
         seed=seed,
         budget=budget,
-        workers=workers or (os.cpu_count() if chosen == "processes" else None),
-        engine=chosen,
+        workers=workers or (os.cpu_count() if engine == "processes" else None),
+        engine=engine,
         templates=templates,
         rejects=rejects,
     )
@@ -93,17 +102,12 @@ def expand(
         print(f"shard {shard} is complete, others are not: no manifest yet in {out}")
         close(rejects)
         return
-    print(f"{manifest.pairs:,} pairs of {manifest.chains:,} chains in {len(manifest.shards)} shards: {out}")
+    print(f"{_size(manifest.pairs, manifest.chains, len(manifest.shards))}: {out}")
     for task, count in manifest.per_task.items():
         print(f"  {task:<10} {count:>10,}")
     _say_shortage(manifest.pairs, pairs)
+    _say_left_out(manifest)
     close(rejects, out)
-
-
-def _engine(name: str) -> Engine:
-    if name not in ("processes", "ray"):
-        raise UsageError(f"there is no engine '{name}'", hint="Engines: processes, ray.")
-    return "ray" if name == "ray" else "processes"
 
 
 def _part(shard: str | None) -> Part:
@@ -134,13 +138,28 @@ def _say_shortage(pairs: int, asked: int | None) -> None:
         print(f"the chains give {pairs:,} pairs that are balanced; {asked:,} were asked for")
 
 
+def _say_left_out(manifest: PairManifest) -> None:
+    left_out = sum(not any(counts.values()) for counts in manifest.per_template.values())
+    if left_out:
+        print(f"{counted(left_out, 'template')} got no pairs; --dry-run lists them, and why")
+
+
+def counted(number: int, word: str) -> str:
+    """A number with its noun: "1 shard", "1,200 shards"."""
+    return f"{number:,} {word}{'' if number == 1 else 's'}"
+
+
+def _size(pairs: int, chains: int, shards: int) -> str:
+    return f"{counted(pairs, 'pair')} of {counted(chains, 'chain')} in {counted(shards, 'shard')}"
+
+
 def _print_plan(plan: Plan, templates: TemplateSet) -> None:
     from rich.console import Console
     from rich.table import Table
 
     rows = plan.rows(templates.templates)
-    title = f"{plan.pairs:,} pairs of {len(plan.supply.fake):,} chains in {len(plan.shards)} shards"
-    table = Table(title=title, caption="chains: fake / real; half of all pairs are of either")
+    caption = "chains: fake / real; half of all pairs are of either; counts from 10,000 on are rounded (17k)"
+    table = Table(title=_size(plan.pairs, len(plan.supply.fake), len(plan.shards)), caption=caption)
     table.add_column("template", no_wrap=True)
     for name in ("weight", "chains", "most", "pairs"):
         table.add_column(name, justify="right", no_wrap=True)
@@ -155,12 +174,19 @@ def _print_plan(plan: Plan, templates: TemplateSet) -> None:
 
 
 def _print_scarce(rows: list[PlanRow]) -> None:
-    """Templates of which all that there is was planned, and the label that there is less of."""
+    """Templates of which all that there is was planned, or nothing, and why."""
     for row in rows:
-        if row.scarce:
-            fake, real = row.chains
-            why = f"{fake:,} fake and {real:,} real images can fill it"
-            print(f"scarce: {row.template}, {row.quota:,} pairs: {why}")
+        fake, real = row.chains
+        of = f"{fake:,} fake and {real:,} real images"
+        if row.weight == 0:
+            print(f"no pairs: {row.template}: its weight is 0")
+        elif row.quota == 0 and row.most:
+            print(f"no pairs: {row.template}: too few were asked for to reach it")
+        elif row.quota == 0:
+            why = "but none for the same question in one split" if fake and real else "both labels are needed"
+            print(f"no pairs: {row.template}: {of} can fill it, {why}")
+        elif row.scarce:
+            print(f"scarce: {row.template} gives all {row.quota:,} pairs that it has for {of}")
 
 
 def _short(count: int) -> str:

@@ -53,7 +53,7 @@ def export(
         out,
         format=format,
         split=split,
-        tasks=tasks.split(",") if tasks is not None else None,
+        tasks=[task.strip() for task in filter(None, tasks.split(","))] if tasks is not None else None,
         copy_images=copy_images,
         rejects=rejects,
     )

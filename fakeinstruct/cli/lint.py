@@ -13,7 +13,7 @@ from fakeinstruct.base.errors import ExitStatus
 def lint(
     folder: Annotated[
         Path | None,
-        typer.Argument(metavar="[TEMPLATES]", help="Folder of templates; the project's by default."),
+        typer.Argument(metavar="[DIR]", help="Folder of templates; the project's by default."),
     ] = None,
 ) -> None:
     """Check templates by themselves, on examples of every kind of chain, and against each other.
@@ -22,14 +22,18 @@ def lint(
     conditions that are never met, templates that say the same, questions of benchmarks. docs/templates.md has the
     list. Exit status 1 if anything was found.
 
-        fakeinstruct lint
-        fakeinstruct lint my-templates
+    **Examples**
+
+    `fakeinstruct lint`
+
+    `fakeinstruct lint my-templates`
     """
+    from fakeinstruct.cli.expand import counted
     from fakeinstruct.expand.lint import lint as lint_templates
 
     sound, findings = lint_templates(folder)
     for finding in findings:
         print(finding.error())
-    print(f"{len(sound)} templates sound, {len(findings)} findings")
+    print(f"{counted(len(sound), 'template')} sound, {counted(len(findings), 'finding')}")
     if findings:
         raise typer.Exit(ExitStatus.NO_RESULT)

@@ -222,14 +222,16 @@ def _check_questions(template: Template) -> list[Finding]:
     """A question may not depend on the label, nor say what only an answer should."""
     found = []
     hint = "Questions take the same phrases for both labels, and of the chain only what is asked about."
+    known = known_names(template)
     for where, line, tree in _question_trees(template):
-        for name in sorted(sandbox.names_in(tree)):
+        for name in sorted(sandbox.names_in(tree) & known):  # what is not known was found before
             keyed = name in template.variants and "" not in template.variants[name]
             if keyed or (name not in template.variants and name not in QUESTION_FIELDS):
                 problem = f"{where}'{name}' in a question gives the answer away"
                 found.append(Finding(line or sandbox.first_line(tree, name), problem, hint))
         for at, owner, field in fields_in(tree):
-            if owner in QUESTION_FIELDS and field not in QUESTION_FIELDS[owner]:
+            told = owner in QUESTION_FIELDS and field in FIELDS[owner]
+            if told and field not in QUESTION_FIELDS[owner]:
                 problem = f"{where}'{owner}.{field}' in a question gives the answer away"
                 found.append(Finding(line or at, problem, hint))
     return found

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from fakeinstruct.base.boxes import Fractions, place
+from fakeinstruct.base.boxes import WHOLE_PICTURE, Fractions, place
 from fakeinstruct.base.grammar import box_text
 from fakeinstruct.chains.schema import Assessment, Chain, Label, Manipulation, Trace
 from fakeinstruct.chains.taxonomy import Attribute, Taxonomy
@@ -186,7 +186,7 @@ def where(boxes: Iterable[Fractions]) -> str | None:
     named: dict[str, None] = {}
     for box in boxes:
         where = place(box)
-        if where == "whole picture":
+        if where == WHOLE_PICTURE:
             return "all over the picture"
         named[f"on the {where}" if where.endswith("side") else f"in the {where}"] = None
     return listing(named) or None

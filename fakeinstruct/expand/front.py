@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, StrictBool, StrictInt, model_validator
 
 from fakeinstruct.base.config import StrictModel
 from fakeinstruct.chains.schema import Label
@@ -27,14 +27,14 @@ class Needs(StrictModel):
     than all others. With either, what is needed of traces is not needed of a real image.
     """
 
-    traces: int = Field(0, ge=0)
-    absent: int = Field(0, ge=0)
-    flaws: int = Field(0, ge=0)
-    strongest: bool = False
-    attribute: bool = False
-    region: bool = False
-    inference: bool = False
-    advice: bool = False
+    traces: StrictInt = Field(0, ge=0)
+    absent: StrictInt = Field(0, ge=0)
+    flaws: StrictInt = Field(0, ge=0)
+    strongest: StrictBool = False
+    attribute: StrictBool = False
+    region: StrictBool = False
+    inference: StrictBool = False
+    advice: StrictBool = False
 
     @property
     def of_traces(self) -> bool:
@@ -66,7 +66,7 @@ class OptionSpec(StrictModel):
 
     kind: Literal["verdict", "attribute", "pair"]
     texts: dict[str, str]
-    count: int = Field(4, ge=2, le=8)
+    count: StrictInt = Field(4, ge=2, le=8)
     none_means: Literal["nothing listed", "real"] = "nothing listed"
 
     @model_validator(mode="after")
@@ -105,8 +105,8 @@ class FrontMatter(StrictModel):
     held_out: dict[str, tuple[Wording, ...]] = Field(default_factory=dict)
     label_words: LabelWords | None = None
     polarity: Label | None = None
-    explains: bool = False
-    looks: bool = False
+    explains: StrictBool = False
+    looks: StrictBool = False
 
     @model_validator(mode="after")
     def _goes_over_the_chain(self) -> FrontMatter:

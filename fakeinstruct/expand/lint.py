@@ -15,6 +15,7 @@ from fakeinstruct.expand.read import (
     collect,
     default_folder,
     find_template,
+    front_line,
     read_banks,
     read_template,
     template_files,
@@ -123,7 +124,9 @@ def _try(template: Template, facts: list[Facts]) -> Trial:
 
 
 def _located(template: Template, found: Finding) -> LintFinding:
-    return LintFinding(template.file, found.line or None, found.problem, found.hint)
+    """The finding with its file, and its line where a phrase or another part of the front matter is at fault."""
+    line = found.line if found.line > 1 else front_line(template.file, found.problem) or found.line
+    return LintFinding(template.file, line or None, found.problem, found.hint)
 
 
 def _first(findings: list[LintFinding], folder: Path) -> UsageError:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from fakeinstruct.base.errors import FakeInstructError, Rejects
+from fakeinstruct.base.errors import FakeInstructError, Rejects, UsageError
 from fakeinstruct.base.files import fingerprint, sha256_bytes, sha256_file
 from fakeinstruct.chains.store import ChainSet
 from fakeinstruct.expand.pair import Task
@@ -131,6 +131,7 @@ def make_plan(
     """
     chains.check_trainable()
     budget = budget or Budget()
+    _check_weights(templates, budget)
     chains_sha256 = sha256_file(chains.file)
     supply = survey(chains, templates, rejects)
     weights = {template.id: _weight(template, budget) for template in templates.templates}
@@ -142,6 +143,17 @@ def make_plan(
     says.append(sha256_bytes(quotas.astype("<u2").tobytes()))  # which depend on the version of NumPy too
     shards = _cut(_sum(quotas, supply.chain, len(supply.fake)))
     return Plan(seed, budget, fingerprint(says), chains_sha256, templates_sha256, supply, quotas, shards)
+
+
+def _check_weights(templates: TemplateSet, budget: Budget) -> None:
+    """Refuse weights that leave nothing, or that are of tasks which no template has."""
+    tasks = sorted({template.front.task for template in templates.templates})
+    known = f"Tasks of this template set: {', '.join(tasks)}."
+    for task, weight in budget.weights.items():
+        if weight and task not in tasks:
+            raise UsageError(f"no template in {templates.folder} is of task '{task}'", hint=known)
+    if not any(_weight(template, budget) for template in templates.templates):
+        raise UsageError("the weight of every task is 0, so nothing would be made", hint=known)
 
 
 def _weight(template: Template, budget: Budget) -> float:
@@ -185,5 +197,5 @@ def _explain_nothing(chains: ChainSet, supply: Supply) -> None:
     raise FakeInstructError(
         "no template can be filled for both labels within one split",
         file=chains.file,
-        hint="'fakeinstruct expand --dry-run' shows what each template finds.",
+        hint="'fakeinstruct preview TEMPLATE --chains CHAINS' shows what fills one template.",
     )

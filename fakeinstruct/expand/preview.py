@@ -84,6 +84,28 @@ def preview(
     return list(islice(_in_turn(found), examples))
 
 
+def unserved(template: Template, chains: ChainSet) -> str | None:
+    """Why `expand` would give the template no pairs, or nothing if it would give it some.
+
+    Questions are asked of both labels alike, so there must be a topic that chains of both can fill.
+    Looked at are the first `SEARCHED` chains, whatever their split.
+    """
+    topics: dict[Label, set[str]] = {label: set() for label in Label}
+    for chain in islice(chains.read(Rejects(share=1.0)), SEARCHED):
+        try:
+            topics[chain.label] |= spaces(template, gather(chain, chains.taxonomy)).keys()
+        except RecordError:
+            continue
+        if not topics[Label.FAKE].isdisjoint(topics[Label.REAL]):
+            return None
+    missing = [label.value for label in Label if not topics[label]]
+    if missing:
+        why = f"no {' and no '.join(missing)} image can fill it"
+    else:
+        why = "fake and real images cannot be asked the same questions"
+    return f"{why}, so 'expand' gives it no pairs of this set"
+
+
 def _count(found: dict[Kind, list[tuple[Chain, Pair]]]) -> int:
     return sum(map(len, found.values()))
 

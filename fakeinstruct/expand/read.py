@@ -27,6 +27,12 @@ CASES = ({*Label}, {*STATUSES}, {*STATUSES} - {PHOTOGRAPH}, {*RELATIONS})
 
 FRONT = re.compile(r"\A---[ \t]*\n(.*?\n)---[ \t]*(?:\n|\Z)", re.S)
 
+FIRST_LINE = 2
+"""The line of the file on which front matter begins, below the first ---."""
+
+FIELD = re.compile(r"\b(?:variants|options|held_out|needs|label_words)\.[\w.]*\w|\bheld_out\b")
+"""A field of the front matter in the words of a finding."""
+
 
 def template_files(folder: Path) -> list[Path]:
     """The `.jinja` files of a folder and its sub-folders, in the order of their names.
@@ -83,16 +89,16 @@ def read_template(file: Path, folder: Path, banks: Mapping[str, Any]) -> Templat
     match = FRONT.match(text)
     if not match:
         raise UsageError("does not begin with front matter between two lines of ---", file=file)
+    front = _read_front(match.group(1), file)
     try:
-        front = yaml.safe_load(match.group(1)) or {}
-    except (yaml.YAMLError, RecursionError) as error:
-        raise UsageError(
-            f"has front matter that is not YAML ({' '.join(str(error).split())})", file=file
-        ) from None
-    checked = validate(FrontMatter, front, file=file)
-    variants = {
-        name: _resolve(value, f"variants.{name}", file, banks) for name, value in checked.variants.items()
-    }
+        checked = validate(FrontMatter, front, file=file)
+        variants = {
+            name: _resolve(value, f"variants.{name}", file, banks) for name, value in checked.variants.items()
+        }
+    except UsageError as error:
+        line = FrontLines(match.group(1)).of_field(error.field or "")
+        place = f"{file}:{line}" if line else file
+        raise UsageError(error.problem, file=place, field=error.field, hint=error.hint) from None
     source = "\n" * match.group().count("\n") + text[match.end() :]
     return Template(_id_of(file, folder), str(file), source, checked, variants)
 
@@ -118,6 +124,72 @@ def default_folder() -> Path:
     return surface("templates")
 
 
+class FrontLines:
+    """The lines of a template's file on which the keys and texts of its front matter stand, counted from 1.
+
+    Args:
+        front: The front matter, without its two lines of ---; it is known to be YAML.
+    """
+
+    def __init__(self, front: str) -> None:
+        self.fields: dict[str, int] = {}
+        self.texts: dict[str, int] = {}
+        self._note(yaml.compose(front, yaml.SafeLoader), "")
+
+    def of_field(self, field: str) -> int | None:
+        """The line of a dotted field, or of the innermost one around it that is there."""
+        while field and field not in self.fields:
+            field = field.rpartition(".")[0]
+        return self.fields.get(field)
+
+    def of_problem(self, problem: str) -> int | None:
+        """The line that a finding speaks of: of the phrase that it quotes first, or of the field that it names."""
+        for text, line in self.texts.items():
+            if f"phrase {text!r}" in problem or f": {text!r} " in problem:
+                return line
+        field = FIELD.search(problem)
+        return self.of_field(field.group()) if field else None
+
+    def _note(self, node: yaml.Node | None, place: str) -> None:
+        if isinstance(node, yaml.ScalarNode):
+            self.texts.setdefault(node.value, node.start_mark.line + FIRST_LINE)
+        elif isinstance(node, yaml.SequenceNode):
+            for inner in node.value:
+                self._note(inner, place)
+        elif isinstance(node, yaml.MappingNode):
+            for key, inner in node.value:
+                field = f"{place}.{key.value}" if place else str(key.value)
+                self.fields[field] = key.start_mark.line + FIRST_LINE
+                self._note(inner, field)
+
+
+def front_line(file: str | Path, problem: str) -> int | None:
+    """The line of a template's front matter that a finding speaks of, if it speaks of any."""
+    match = FRONT.match(_read_text(Path(file)))
+    return FrontLines(match.group(1)).of_problem(problem) if match else None
+
+
+def _read_front(front: str, file: Path) -> Any:
+    """The front matter's values.
+
+    Raises:
+        UsageError: Naming the line of the file, if it is not YAML.
+    """
+    try:
+        return yaml.safe_load(front) or {}
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        place = f"{file}:{mark.line + FIRST_LINE}" if mark else file
+        raise UsageError(
+            f"has front matter that is not YAML ({error.problem or error.context})",
+            file=place,
+            hint="Put quotes around text with ': ' or '#', and around text that begins with '{', '[' or a quote.",
+        ) from None
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: the 31st of April
+        problem = f"has front matter that is not YAML ({' '.join(str(error).split())})"
+        raise UsageError(problem, file=file) from None
+
+
 def _read_text(file: Path) -> str:
     try:
         with file.open("rb") as opened:
@@ -134,6 +206,11 @@ def _read_text(file: Path) -> str:
 def _resolve(value: Any, field: str, file: Path, banks: Mapping[str, Any]) -> Phrases:
     """Phrases by label or status, from a list, the name of a bank, or a mapping of either."""
     if isinstance(value, dict):
+        known = {str(case) for kind in CASES for case in kind}
+        for case in value:
+            if case not in known:
+                problem = f"there is no case '{case}'"
+                raise UsageError(problem, file=file, field=f"{field}.{case}", hint=nearest(str(case), known))
         if not any(set(value) == kind for kind in CASES):
             raise UsageError(
                 "phrases by case need the cases fake and real; or flawed, sound and absent, and photograph if "
@@ -158,9 +235,10 @@ def _phrase_list(value: Any, field: str, file: Path, banks: Mapping[str, Any]) -
         or not value
         or not all(isinstance(text, str) and text.strip() for text in value)
     ):
-        raise UsageError(
-            "must be a list of phrases, or the name of one in phrases.yaml", file=file, field=field
-        )
+        odd = [text for text in value if not isinstance(text, str)] if isinstance(value, list) else []
+        quote = f"Put quotes around the text that YAML reads as {odd[0]!r}."[:200] if odd else None
+        problem = "must be a list of phrases, or the name of one in phrases.yaml"
+        raise UsageError(problem, file=file, field=field, hint=quote)
     if len(set(value)) < len(value):
         twice = next(text for text in value if value.count(text) > 1)
         raise UsageError(f"holds the phrase {twice!r} twice", file=file, field=field)

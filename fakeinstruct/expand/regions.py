@@ -7,15 +7,13 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from fakeinstruct.base.boxes import Fractions, place
+from fakeinstruct.base.boxes import WHOLE_PICTURE, Fractions, place
 from fakeinstruct.base.grammar import box_text
 from fakeinstruct.expand.context import TraceFacts, where
 from fakeinstruct.expand.sandbox import listing
 
 REGION_FIELDS = ("box", "name", "observation", "inference", "where")
 LOOK_FIELDS = ("number", *REGION_FIELDS)
-
-WHOLE = "whole picture"
 
 MOST_REGIONS = 12
 """Regions of one chain that are asked about, the first ones: annotations of hundreds of boxes exist."""
@@ -80,7 +78,7 @@ def regions_of(traces: Sequence[TraceFacts]) -> tuple[RegionFacts, ...]:
     by_box: dict[Fractions, list[TraceFacts]] = {}
     for trace in traces:
         for box in dict.fromkeys(trace.boxes):
-            if place(box) != WHOLE:
+            if place(box) != WHOLE_PICTURE:
                 by_box.setdefault(box, []).append(trace)
     return tuple(RegionFacts(box, place(box), tuple(own)) for box, own in list(by_box.items())[:MOST_REGIONS])
 

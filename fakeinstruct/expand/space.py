@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -12,8 +12,8 @@ from fakeinstruct.base.boxes import Fractions
 from fakeinstruct.chains.schema import Label
 from fakeinstruct.expand.comparison import Couple, couples, relation
 from fakeinstruct.expand.context import AttributeFacts, Facts, TraceFacts
-from fakeinstruct.expand.front import FrontMatter, Needs, Over
-from fakeinstruct.expand.options import OptionSet, asked, count_options, option_sets
+from fakeinstruct.expand.front import Needs, Over
+from fakeinstruct.expand.options import OptionSet, count_options, option_sets
 from fakeinstruct.expand.regions import Look, RegionFacts, crop_of, looks_at, regions_of
 from fakeinstruct.expand.template import Template
 from fakeinstruct.expand.variants import decode
@@ -149,61 +149,18 @@ def spaces(template: Template, facts: Facts, topics: Iterable[str] | None = None
         facts: The chain.
         topics: The topics of interest; all by default.
     """
-    if not _has_enough(template.front.needs, facts):
+    if not has_enough(template.front.needs, facts):
         return {}
     parts = _parts(template, facts)
     found = {}
     for topic in parts if topics is None else topics:
-        items = [_item(template, facts, subject) for subject in parts.get(topic, ())]
+        items = [item_of(template, facts, subject) for subject in parts.get(topic, ())]
         if items := [item for item in items if item.count]:
             found[topic] = Space(tuple(items))
     return found
 
 
-def counts(template: Template, facts: Facts) -> dict[str, int]:
-    """Number of variants by topic of a template that goes over whole chains, counted without making them."""
-    if not _has_enough(template.front.needs, facts):
-        return {}
-    parts = _of_the_chain(template, facts)
-    if isinstance(parts, OptionSubjects):
-        each = _item(template, facts, parts.whole).count
-        found = {topic: each * len(sets) for topic, sets in parts.sets.items()}
-    else:
-        found = {topic: sum(_item(template, facts, s).count for s in own) for topic, own in parts.items()}
-    return {topic: number for topic, number in found.items() if number}
-
-
-def count(template: Template, facts: Facts, subjects: Iterable[Subject]) -> int:
-    """Number of variants that a template has for some subjects of a chain."""
-    if not _has_enough(template.front.needs, facts):
-        return 0
-    return sum(_item(template, facts, s).count for s in subjects if _all_fill(template, s.traces))
-
-
-def case_of(subject: Subject) -> Hashable:
-    """All of a subject, its topic aside, that decides how many variants templates have for it."""
-    return subject.status, tuple(map(_case_of_trace, subject.traces))
-
-
-def case_of_chain(front: FrontMatter, facts: Facts) -> Hashable:
-    """All of a chain that decides how many variants templates like this one have for it as a whole."""
-    case = (case_of_needs(facts), frozenset(map(_case_of_trace, facts.traces)))
-    if front.looks:
-        return *case, tuple(tuple(map(_case_of_trace, region.traces)) for region in regions_of(facts.traces))
-    return (*case, asked(facts)) if front.options else case
-
-
-def case_of_needs(facts: Facts) -> Hashable:
-    """What of a chain `needs` asks for."""
-    return facts.chain.label, len(facts.traces), len(facts.absent), facts.strongest is not None
-
-
-def _case_of_trace(trace: TraceFacts) -> Hashable:
-    inferred = trace.view["inference"] is not None
-    return trace.attribute is not None, bool(trace.boxes), inferred, len(trace.advice), trace.points_to
-
-
-def _has_enough(needs: Needs, facts: Facts) -> bool:
+def has_enough(needs: Needs, facts: Facts) -> bool:
     """Whether the chain has what is needed of it as a whole."""
     if len(facts.traces) < needs.traces or len(facts.absent) < needs.absent:
         return False
@@ -216,11 +173,11 @@ def _parts(template: Template, facts: Facts) -> Mapping[str, Sequence[Subject]]:
     """What the template goes over and the chain can fill, by topic."""
     over = template.front.over
     if over == "chain":
-        return _of_the_chain(template, facts)
+        return of_the_chain(template, facts)
     parts = parts_of(over, facts)
     if not template.front.needs.of_traces:
         return parts
-    return _by_topic(s for own in parts.values() for s in own if _all_fill(template, s.traces))
+    return _by_topic(s for own in parts.values() for s in own if all_fill(template, s.traces))
 
 
 def parts_of(over: Over, facts: Facts) -> Mapping[str, Sequence[Subject]]:
@@ -268,7 +225,8 @@ _PARTS: dict[str, Callable[[Facts], Iterator[Subject]]] = {
 """What each `over` goes over, chains aside."""
 
 
-def _of_the_chain(template: Template, facts: Facts) -> Mapping[str, Sequence[Subject]]:
+def of_the_chain(template: Template, facts: Facts) -> Mapping[str, Sequence[Subject]]:
+    """A chain as a whole, by topic: once, with each set of options, or with the regions for a second look."""
     front = template.front
     excused = front.needs.of_fakes and facts.chain.label is Label.REAL
     if front.needs.of_traces and not excused and not any(_fills(template, trace) for trace in facts.traces):
@@ -278,7 +236,7 @@ def _of_the_chain(template: Template, facts: Facts) -> Mapping[str, Sequence[Sub
         return OptionSubjects(whole, option_sets(front.options, facts))
     if not front.looks:
         return {"": (whole,)}
-    looks = looks_at([one for one in regions_of(facts.traces) if _all_fill(template, one.traces)])
+    looks = looks_at([one for one in regions_of(facts.traces) if all_fill(template, one.traces)])
     if not looks:
         return {}
     count = sum(len(look.boxes) for look in looks)
@@ -306,7 +264,8 @@ class OptionSubjects(Mapping[str, Sequence[Subject]]):
         return len(self.sets)
 
 
-def _all_fill(template: Template, traces: Iterable[TraceFacts]) -> bool:
+def all_fill(template: Template, traces: Iterable[TraceFacts]) -> bool:
+    """Whether each of some traces has what the template needs of each."""
     return all(_fills(template, trace) for trace in traces)
 
 
@@ -328,7 +287,8 @@ def _count_advice(template: Template, subject: Subject) -> int:
     return max([1, *(len(trace.advice) for trace in subject.traces)])
 
 
-def _item(template: Template, facts: Facts, subject: Subject) -> Item:
+def item_of(template: Template, facts: Facts, subject: Subject) -> Item:
+    """A subject with the number of variants that the template has for it."""
     case = (facts.chain.label.value, subject.status, _count_advice(template, subject))
     size = template.sizes.get(case)
     if size is None:

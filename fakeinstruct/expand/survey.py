@@ -10,25 +10,23 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fakeinstruct.base.boxes import Fractions, place
 from fakeinstruct.base.errors import RecordError, Rejects
 from fakeinstruct.base.progress import track
 from fakeinstruct.chains.schema import Chain, Label, Split
 from fakeinstruct.chains.store import ChainSet
-from fakeinstruct.expand.context import Facts, gather
-from fakeinstruct.expand.front import Over
-from fakeinstruct.expand.options import bucket_of
-from fakeinstruct.expand.placeholders import refuse_markup
-from fakeinstruct.expand.render import Stratum
-from fakeinstruct.expand.space import (
-    Subject,
+from fakeinstruct.expand.cases import (
     case_of,
     case_of_chain,
     case_of_needs,
-    count,
-    counts,
-    parts_of,
+    count_part,
+    count_whole,
+    shape_of,
 )
+from fakeinstruct.expand.context import Facts, gather
+from fakeinstruct.expand.front import Over
+from fakeinstruct.expand.placeholders import refuse_markup
+from fakeinstruct.expand.render import Stratum
+from fakeinstruct.expand.space import Subject, parts_of
 from fakeinstruct.expand.template import Template, TemplateSet
 
 MOST_HELD = 65_535
@@ -157,35 +155,13 @@ class _Counter:
         return {
             (template.id, topic): number
             for template in templates
-            for topic, number in counts(template, facts).items()
+            for topic, number in count_whole(template, facts).items()
         }
 
     def _part(
         self, templates: list[Template], facts: Facts, topic: str, subjects: Sequence[Subject]
     ) -> dict[Stratum, int]:
-        return {(template.id, topic): count(template, facts, subjects) for template in templates}
-
-
-def shape_of(chain: Chain) -> Hashable:
-    """All of a chain that decides how many variants it has: not its words, nor where exactly its boxes lie."""
-    boxes: dict[Fractions, int] = {}
-    return (
-        chain.label,
-        bucket_of(chain),
-        tuple(
-            (
-                trace.attribute,
-                trace.points_to,
-                trace.severity,
-                trace.inference is None,
-                trace.advice is None,
-                *((place(r.box), boxes.setdefault(r.box, len(boxes))) for r in trace.regions),
-            )
-            for trace in chain.traces
-        ),
-        frozenset(chain.assessed.items()),
-        bool(chain.tags),
-    )
+        return {(template.id, topic): count_part(template, facts, subjects) for template in templates}
 
 
 class _Paths:

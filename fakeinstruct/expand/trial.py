@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import re
+from ast import literal_eval
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
+from typing import Any
+
+from jinja2 import nodes
 
 from fakeinstruct.base.errors import RecordError
 from fakeinstruct.chains.schema import Label
+from fakeinstruct.expand import sandbox
 from fakeinstruct.expand.branches import Branches, watched
-from fakeinstruct.expand.context import Facts
+from fakeinstruct.expand.context import ABSENT, PHOTOGRAPH, Facts
+from fakeinstruct.expand.fields import fields_in
 from fakeinstruct.expand.render import Drawn, Rendered, render_variant
 from fakeinstruct.expand.sandbox import Finding
-from fakeinstruct.expand.space import Item, Space, spaces
+from fakeinstruct.expand.space import Item, Space, Subject, spaces
 from fakeinstruct.expand.template import Template
 from fakeinstruct.expand.variants import encode
 
@@ -31,6 +37,16 @@ GAP = re.compile(r"  |\n\s*\n\s*\n| $", re.M)
 
 THOROUGH = 2
 """Subjects of an example that all phrases are tried on; the others are tried once."""
+
+HOLE = re.compile(
+    r"((?:block (\w+)|phrase (.*)): )(?:there is no field '|would print a value that the chain lacks)", re.S
+)
+"""How rendering words that a value is missing: in which block or phrase."""
+
+NEEDED = {"where": "region", "boxes": "region", "box": "region", "name": "attribute"} | {
+    name: name for name in ("inference", "advice")
+}
+"""By field, what a template needs so that it is always there."""
 
 SEARCHED = 3_000
 """Variants that are searched for branches that were not reached."""
@@ -70,7 +86,7 @@ def attempt(template: Template, examples: Iterable[Facts]) -> Trial:
     try:
         for facts in examples:
             for drawn in _thoroughly(spaces(copy, facts).values()):
-                _look_at(trial, render_variant(copy, facts, drawn))
+                _look_at(trial, _render(copy, facts, drawn))
         _search(copy, branches, examples)
     except RecordError as error:
         _, _, line = (error.file or "").rpartition(":")
@@ -103,7 +119,63 @@ def _search(template: Template, branches: Branches, examples: list[Facts]) -> No
     for drawn, facts in islice(_all(template, examples), SEARCHED):
         if not branches.open:
             return
-        render_variant(template, facts, drawn)
+        _render(template, facts, drawn)
+
+
+def _render(template: Template, facts: Facts, drawn: Drawn) -> Rendered:
+    """Render a variant.
+
+    Raises:
+        RecordError: As `render_variant`, but naming the field that a chain may lack, and what to do about it.
+    """
+    try:
+        return render_variant(template, facts, drawn)
+    except RecordError as error:
+        hole = HOLE.match(error.problem)
+        if not hole:
+            raise
+        where, block, phrase = hole.groups()
+        values = {**facts.values, **drawn.variant.subject.values(0)}
+        tree = template.blocks[block] if block else sandbox.parse(literal_eval(phrase), template.file)
+        for _, owner, name in _printed(tree):
+            if _lacks(values.get(owner), name):
+                problem = f"{where}would print {owner}.{name}, which a chain may lack"
+                hint = _filler(template, facts, drawn.variant.subject, owner, name)
+                raise RecordError(problem, file=error.file, hint=hint) from None
+        raise
+
+
+def _printed(tree: nodes.Node) -> list[tuple[int, str, str]]:
+    """Uses of a field that no condition of the tree asks after."""
+    asked = {use[1:] for branch in tree.find_all(nodes.If) for use in fields_in(branch.test)}
+    return [use for use in fields_in(tree) if use[1:] not in asked]
+
+
+def _lacks(owner: Any, name: str) -> bool:
+    held = owner if isinstance(owner, list) else [owner]
+    return any(one is None or (isinstance(one, dict) and one.get(name) is None) for one in held)
+
+
+def _filler(template: Template, facts: Facts, subject: Subject, owner: str, name: str) -> str:
+    """What to do about a field that is missing."""
+    if owner == "strongest":
+        needed = "" if template.front.needs.strongest else "Add 'strongest: true' to 'needs'."
+        real = "A real image has no strongest trace: word it by label, or under {% if strongest %}."
+        return f"{needed} {real if facts.chain.label is Label.REAL else ''}".strip()
+    if owner == "attribute" and (name == "observation" or subject.status in (ABSENT, PHOTOGRAPH)):
+        cases = "phrases for flawed, sound, absent, photograph"
+        return f"Of an attribute that is '{subject.status}' it is never there: word it by status ({cases})."
+    if owner in ("first", "second") and name == "observation":
+        cases = "phrases for both, first, second, neither"
+        return f"Where the relation is '{subject.status}' it may be missing: word it by relation ({cases})."
+    need = NEEDED.get(name)
+    return f"Put it under {{% if {_loop_name(owner)}.{name} %}}" + (
+        f", or add '{need}: true' to 'needs'." if need else "."
+    )
+
+
+def _loop_name(owner: str) -> str:
+    return {"traces": "trace", "looks": "look", "tags": "tag"}.get(owner, owner)
 
 
 def _all(template: Template, examples: list[Facts]) -> Iterator[tuple[Drawn, Facts]]:

@@ -59,9 +59,7 @@ class _Steps:
     taken = 0
 
 
-def compile_text(
-    body: Sequence[nodes.Node], filters: Mapping[str, Callable[[Any], Any]], file: str
-) -> Say:
+def compile_text(body: Sequence[nodes.Node], filters: Mapping[str, Callable[[Any], Any]], file: str) -> Say:
     """A function that words a text: values to the text, stripped.
 
     Args:
@@ -155,7 +153,10 @@ class _Compiler:
         raise TypeError(f"{type(node).__name__} is not a statement that is worded")
 
     def _printed(self, node: nodes.Expr) -> Say:
-        get, line = self.expression(node), node.lineno
+        line = node.lineno
+        if isinstance(node, nodes.Getattr) and isinstance(node.node, nodes.Name):
+            return _printed_field(node.node.name, node.attr, line)
+        get = self.expression(node)
 
         def printed(values: Values) -> str:
             value = get(values)
@@ -164,16 +165,10 @@ class _Compiler:
         return printed
 
     def _branch(self, node: nodes.If) -> Say:
-        cases = [(self.expression(case.test), self.sequence(case.body)) for case in (node, *node.elif_)]
         otherwise = self.sequence(node.else_)
-
-        def branch(values: Values) -> str:
-            for test, say in cases:
-                if test(values):
-                    return say(values)
-            return otherwise(values)
-
-        return branch
+        for case in (*reversed(node.elif_), node):
+            otherwise = _either(self.expression(case.test), self.sequence(case.body), otherwise)
+        return otherwise
 
     def _loop(self, node: nodes.For) -> Say:
         self.loops = True
@@ -226,7 +221,7 @@ class _Compiler:
             return lambda values: _field(owner(values), field, line)
         name = node.node.name
 
-        def get(values: Values) -> Any:  # nearly every expression of a template: one call instead of three
+        def get(values: Values) -> Any:
             try:
                 return values[name][field]
             except (KeyError, TypeError):
@@ -304,6 +299,23 @@ class _Compiler:
         return lambda values: not get(values)
 
 
+def _printed_field(name: str, field: str, line: int) -> Say:
+    """What nearly every place of a template is: one call instead of three."""
+
+    def printed(values: Values) -> str:
+        try:
+            value = values[name][field]
+        except (KeyError, TypeError):
+            value = _field(_name(values, name, line), field, line)
+        return value if type(value) is str else printable(value, line)
+
+    return printed
+
+
+def _either(test: Get, say: Say, otherwise: Say) -> Say:
+    return lambda values: say(values) if test(values) else otherwise(values)
+
+
 def _join(pieces: list[str | Say]) -> Say:
     """Pieces one after the other; many are joined in groups, each of bounded length.
 
@@ -315,6 +327,9 @@ def _join(pieces: list[str | Say]) -> Say:
     form = "".join(piece.replace("%", "%%") if isinstance(piece, str) else "%s" for piece in pieces)
     if form == "%s":
         return says[0]
+    if not says:
+        text = form % ()
+        return lambda _values: text
 
     def joined(values: Values) -> str:
         text = form % tuple([say(values) for say in says])

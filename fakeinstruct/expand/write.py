@@ -5,25 +5,25 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, get_args
 
 from pydantic import ValidationError
 
 from fakeinstruct.base.config import explain
-from fakeinstruct.base.errors import RecordError, Rejects, UsageError
+from fakeinstruct.base.errors import RecordError, Rejects, UsageError, nearest
 from fakeinstruct.base.files import write_json
 from fakeinstruct.base.progress import track
 from fakeinstruct.chains.store import ChainSet
 from fakeinstruct.expand.claim import claimed
 from fakeinstruct.expand.lint import load_templates
 from fakeinstruct.expand.manifest import manifest_of, mark_of
-from fakeinstruct.expand.pair import PairManifest
+from fakeinstruct.expand.pair import PairManifest, Task
 from fakeinstruct.expand.plan import Plan, make_plan
 from fakeinstruct.expand.pool import in_order
 from fakeinstruct.expand.quotas import Budget
 from fakeinstruct.expand.shard import ShardWork, Shared, Sidecar, shard_name, vouched, write_shard
 
-Engine = Literal["processes", "ray"]
+ENGINES = ("processes", "ray")
 """What works on several shards at once: processes of this machine, or the tasks of a Ray cluster."""
 
 
@@ -58,7 +58,7 @@ def expand(
     max_per_template: int | None = None,
     max_per_image: int | None = None,
     workers: int | None = None,
-    engine: Engine = "processes",
+    engine: str = "processes",
     templates: str | Path | None = None,
     rejects: Rejects | None = None,
 ) -> PairManifest:
@@ -77,7 +77,7 @@ def expand(
         max_per_image: Most pairs of one image.
         workers: Processes; one, in this process, by default. With more, a script needs the usual
             `if __name__ == "__main__":` above its call.
-        engine: What runs the workers.
+        engine: What runs the workers, one of `ENGINES`.
         templates: Folder of templates; the project's own by default.
         rejects: Collects bad chains, and pairs that could not be rendered; the manifest counts them.
 
@@ -113,8 +113,11 @@ def make_budget(**fields: Any) -> Budget:
     """A checked budget.
 
     Raises:
-        UsageError: Naming the field that is wrong.
+        UsageError: Naming the field or the task that is wrong.
     """
+    for task in fields.get("weights") or {}:
+        if task not in get_args(Task):
+            raise UsageError(f"weights: there is no task '{task}'", hint=nearest(task, get_args(Task)))
     try:
         return Budget(**fields)
     except ValidationError as error:
@@ -130,7 +133,7 @@ def expand_part(
     seed: int,
     budget: Budget,
     workers: int | None = None,
-    engine: Engine = "processes",
+    engine: str = "processes",
     templates: str | Path | None = None,
     rejects: Rejects | None = None,
 ) -> PairManifest | None:
@@ -143,14 +146,14 @@ def expand_part(
         seed: Seed of every draw.
         budget: How many pairs, in what mixture.
         workers: Processes, or Ray tasks at once.
-        engine: What runs the workers.
+        engine: What runs the workers, one of `ENGINES`.
         templates: Folder of templates.
         rejects: Collects what is bad in the chains and in this part; in all parts, if they are complete.
 
     Returns:
         The manifest, or nothing while other parts are missing.
     """
-    out = Path(out)
+    out, in_engine = Path(out), _engine(engine)
     rejects = rejects if rejects is not None else Rejects()
     template_set = load_templates(templates, taxonomy=chains.taxonomy)
     before = len(rejects)
@@ -158,7 +161,7 @@ def expand_part(
     planned = len(rejects)
     with claimed(out, mark_of(plan)):
         shared = Shared(out.resolve(), plan.fingerprint, seed, template_set.templates, chains.taxonomy)
-        run = _Run(chains, plan, shared, engine, workers)
+        run = _Run(chains, plan, shared, in_engine, workers)
         sidecars = run.write(part, rejects)
         sidecars |= run.others(sidecars)
         in_order_of_chains = [sidecars[number] for number in sorted(sidecars)]
@@ -180,7 +183,7 @@ class _Run:
     chains: ChainSet
     plan: Plan
     shared: Shared
-    engine: Engine
+    in_order: Callable[..., Iterator[Sidecar]]
     workers: int | None
 
     def write(self, part: Part, rejects: Rejects) -> dict[int, Sidecar]:
@@ -188,7 +191,7 @@ class _Run:
         mine = part.shards(len(self.plan.shards))
         sidecars = self._vouched(mine)
         missing = [number for number in mine if number not in sidecars]
-        results = _engine(self.engine)(self._work(missing), write_shard, self.shared, self.workers)
+        results = self.in_order(self._work(missing), write_shard, self.shared, self.workers)
         done = len(self.plan.supply.fake)
         for number, sidecar in zip(missing, track(results, "expanding", len(missing)), strict=True):
             sidecars[number] = sidecar
@@ -230,7 +233,9 @@ class _Run:
                 )
 
 
-def _engine(name: Engine) -> Callable[..., Iterator[Sidecar]]:
+def _engine(name: str) -> Callable[..., Iterator[Sidecar]]:
+    if name not in ENGINES:
+        raise UsageError(f"there is no engine '{name}'", hint=nearest(name, ENGINES))
     if name == "processes":
         return in_order
     from fakeinstruct.expand.cluster import in_order as in_order_on_cluster

@@ -11,10 +11,10 @@ import numpy as np
 
 from fakeinstruct.base.errors import RecordError
 from fakeinstruct.base.images import load_image, resolve_under
+from fakeinstruct.base.page import data_uri, environment
 from fakeinstruct.measure import plots
 from fakeinstruct.measure.calibration import probability, reliability
 from fakeinstruct.measure.figure import UnavailableError
-from fakeinstruct.measure.page import data_uri, environment
 from fakeinstruct.measure.scores import Scores
 
 MISTAKES = 8
@@ -54,7 +54,7 @@ def render(figures: Mapping[str, Any], material: Material) -> str:
         figures: The contents of `figures.json`.
         material: Scores, pictures and explanations.
     """
-    jinja = environment()
+    jinja = environment("fakeinstruct.measure")
     jinja.filters["ci"] = _interval
     experts = {"expert": figures, **figures["baselines"]}
     return jinja.get_template("report.html.jinja").render(

@@ -1,4 +1,5 @@
 import json
+import re
 import subprocess
 import sys
 
@@ -7,10 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fakeinstruct.base import files
-from fakeinstruct.base.errors import FakeInstructError, RecordError
+from fakeinstruct.base.errors import FakeInstructError, RecordError, UsageError
 from fakeinstruct.base.files import (
     atomic_folder,
     atomic_write,
+    check_outside,
     fingerprint,
     read_json,
     read_jsonl,
@@ -53,6 +55,7 @@ def test_a_failed_folder_leaves_the_old_folder_and_nothing_else(tmp_path):
 
     target = tmp_path / "set"
     write_json(target / "meta.json", {})
+    (target / "chains.jsonl").touch()
     with pytest.raises(ZeroDivisionError):
         write_half()
     assert read_json(target / "meta.json") == {}
@@ -62,11 +65,36 @@ def test_a_failed_folder_leaves_the_old_folder_and_nothing_else(tmp_path):
 def test_a_folder_replaces_a_result_of_ours_whole(tmp_path):
     target = tmp_path / "set"
     write_json(target / "meta.json", {})
-    (target / "stale").touch()
+    (target / "images" / "deep").mkdir(parents=True)
+    for stale in ("chains.jsonl", "items.jsonl", "images/deep/a.PNG", "images/labels.json"):
+        (target / stale).touch()
     with atomic_folder(target) as folder:
         write_json(folder / "meta.json", {"new": True})
     assert [path.name for path in target.iterdir()] == ["meta.json"]
     assert list(tmp_path.iterdir()) == [target]
+
+
+@pytest.mark.parametrize("own", ["mynotes.txt", "images/mynotes.txt", "old/chains.jsonl", "pairs-0.parquet"])
+def test_a_result_with_a_file_of_somebody_s_own_is_never_replaced(tmp_path, own):
+    target = tmp_path / "set"
+    write_json(target / "meta.json", {})
+    for name in ("chains.jsonl", own):
+        (target / name).parent.mkdir(exist_ok=True)
+        (target / name).write_text("kept")
+    with pytest.raises(FakeInstructError, match=re.escape(own)), atomic_folder(target):
+        pass
+    assert (target / own).read_text() == "kept"
+
+
+def test_pictures_beside_a_meta_json_are_no_chain_set(tmp_path):
+    write_json(tmp_path / "set" / "meta.json", {})
+    (tmp_path / "set" / "a.png").touch()
+    with (
+        pytest.raises(FakeInstructError, match="not a result of fakeinstruct"),
+        atomic_folder(tmp_path / "set"),
+    ):
+        pass
+    assert (tmp_path / "set" / "a.png").exists()
 
 
 def test_a_folder_of_somebody_else_is_never_replaced(tmp_path, monkeypatch):
@@ -211,3 +239,13 @@ def test_written_json_is_for_people(tmp_path):
     assert (tmp_path / "x").read_text(encoding="utf-8") == json.dumps(
         {"b": 1, "a": "ü"}, indent=2, ensure_ascii=False
     ) + "\n"
+
+
+def test_what_is_read_may_not_lie_in_the_folder_to_be_written(tmp_path):
+    out = tmp_path / "out"
+    check_outside(out, tmp_path, tmp_path / "other", tmp_path / "out-of-it", None)
+    (tmp_path / "link").symlink_to(out)
+    for source in (out, out / "deep/below", tmp_path / "other/../out/x", tmp_path / "link/x"):
+        with pytest.raises(UsageError, match="lies in the folder to be written") as caught:
+            check_outside(out, tmp_path / "other", source)
+        assert caught.value.file == str(source)

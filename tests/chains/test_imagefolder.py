@@ -12,13 +12,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
+from published import data_folder
 
 from fakeinstruct.base.errors import FakeInstructError, Rejects, UsageError
 from fakeinstruct.base.images import load_image
 from fakeinstruct.chains.importers import import_chains
-from fakeinstruct.chains.importers.layout import class_names, generators, read_layout
-from fakeinstruct.chains.importers.splits import draw_split
+from fakeinstruct.chains.importers.layout import class_names, folder_split, generators, read_layout
 from fakeinstruct.chains.schema import Label, Split
+from fakeinstruct.chains.splits import draw_split
 from fakeinstruct.chains.store import open_chains
 
 
@@ -64,6 +65,20 @@ def test_known_folders_say_label_and_split(path, says):
     (place,) = read_layout([path], class_names(), rejects, file="src").values()
     assert (place.label, place.split) == says
     assert not rejects
+
+
+@pytest.mark.parametrize(
+    ("folders", "split"),
+    [
+        (["sd", "Train"], Split.TRAIN),
+        (["VAL", "x", "validation"], Split.VALIDATION),
+        (["training"], None),
+        (["train", "TEST"], None),
+        ([], None),
+    ],
+)
+def test_folders_state_one_split_or_none(folders, split):
+    assert folder_split(folders) is split
 
 
 @pytest.mark.parametrize(
@@ -423,10 +438,6 @@ def test_the_source_is_never_replaced_by_the_result(tmp_path, out):
     with pytest.raises(UsageError, match="would replace it"):
         import_chains("imagefolder", src, tmp_path / out)
     assert (src / "real/a.png").is_file()
-
-
-def data_folder():
-    return Path(os.environ.get("FAKEINSTRUCT_DATA") or Path(__file__).parents[2].parent / "shared/data")
 
 
 @pytest.mark.data

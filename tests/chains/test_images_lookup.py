@@ -95,8 +95,8 @@ def test_each_image_is_decoded_once(tmp_path):
     assert images.find("./a.png") is ref
 
 
-def test_without_images_paths_are_taken_on_trust_and_sizes_are_unknown():
-    images = Images(None)
+def test_without_images_paths_are_taken_on_trust_and_sizes_are_unknown(tmp_path):
+    images = Images(tmp_path, without=True)
     ref = images.find("/home/x/a.png")
     assert (ref.path, ref.width, ref.sha256) == ("home/x/a.png", None, None)
     with pytest.raises(RecordError, match=r"its boxes need the image's size.*--image-root"):

@@ -6,6 +6,7 @@ from contextlib import suppress
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from PIL import Image
 from published import conversation, picture, write
 
 from fakeinstruct.base.errors import FakeInstructError, Rejects
@@ -73,6 +74,7 @@ RECORDS = {
             "labels": [{"label": "low-level-texture", "points": [[1, 1], [9, 1], [9, 9]]}],
         }
     ],
+    "sida": [{"a.png": "<lighting>The light is odd."}],
     "sofake": [{"image": "a.png", "answer": "<answer>TAMPERED,(48,0),(219,223)</answer>"}],
 }
 
@@ -123,7 +125,21 @@ def images(tmp_path_factory):
     folder = tmp_path_factory.mktemp("hostile")
     picture(folder / "images/a.png", 0)
     picture(folder / "images" / PATH, 1)
+    picture(folder / "sida/tampered/a.png", 2)
+    (folder / "sida/masks").mkdir()
+    Image.new("L", (40, 30), 255).save(folder / "sida/masks/a_mask.png")
     return folder
+
+
+def taken(images, format, value, name):
+    """Import a file of records; SID-Set's descriptions lie among its images, under a name of their own."""
+    rejects = Rejects(1.0)
+    options = {"rejects": rejects, "dry_run": True}
+    if format == "sida":
+        write(images / "sida/description/tampered_GT.json", json.dumps(value))
+        return import_chains(format, images / "sida", images / "out", **options), rejects
+    file = write(images / format / name, json.dumps(value))
+    return import_chains(format, file, images / "out", image_root=images / "images", **options), rejects
 
 
 @pytest.mark.parametrize("format", RECORDS)
@@ -133,26 +149,14 @@ def test_junk_anywhere_in_a_record_is_a_reject_or_one_message(images, format, da
     record = data.draw(st.sampled_from(RECORDS[format]))
     bad = replaced(record, data.draw(st.sampled_from(list(places(record)))), data.draw(JUNK))
     name = "open_ended_vqa.json" if format == "loki" else "FakeClass.json"
-    value = bad if isinstance(bad, dict) and PATH in record else [bad, record]
-    file = write(images / format / name, json.dumps(value))
+    keyed = PATH in record or format == "sida"
     with suppress(FakeInstructError):
-        import_chains(
-            format,
-            file,
-            images / "out",
-            image_root=images / "images",
-            rejects=Rejects(1.0),
-            dry_run=True,
-        )
+        taken(images, format, bad if keyed and isinstance(bad, dict) else [bad, record], name)
 
 
 @pytest.mark.parametrize("format", RECORDS)
 def test_the_records_are_sound_before_anything_is_replaced(images, format):
     for number, record in enumerate(RECORDS[format]):
-        value = record if PATH in record else [record]
-        file = write(images / f"{format}{number}" / "train.json", value)
-        rejects = Rejects()
-        summary = import_chains(
-            format, file, images / "out", image_root=images / "images", rejects=rejects, dry_run=True
-        )
+        value = record if PATH in record or format == "sida" else [record]
+        summary, rejects = taken(images, format, value, f"train{number}.json")
         assert (summary.chains, len(rejects)) == (1, 0)

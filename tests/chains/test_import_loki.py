@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 from published import data_folder, pictures, problems, take, write
 
-from fakeinstruct.chains.importers.loki import TrueFalse, answered
+from fakeinstruct.chains.importers.loki_records import TrueFalse, answered
 from fakeinstruct.chains.schema import Split
 
 ROOT = "media_data/image"

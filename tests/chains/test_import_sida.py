@@ -1,3 +1,5 @@
+import shutil
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -87,6 +89,26 @@ def test_a_folder_without_splits_is_drawn_from(tmp_path):
         "full_synthetic/0002.png": "fake",
         "tampered/0003.png": "fake",
     }
+
+
+def test_split_folders_may_be_written_in_any_case(tmp_path):
+    chains, _, _, _ = take("sida", published(tmp_path / "src", splits=("Train", "TEST")), tmp_path / "out")
+    assert {(id.split("/")[0], chain.split) for id, chain in chains.items()} <= {
+        ("Train", "train"),
+        ("Train", "validation"),
+        ("TEST", "test"),
+    }
+
+
+def test_rejects_of_an_archive_name_files_by_their_place_in_it(tmp_path):
+    src = published(tmp_path / "src")
+    for path in ("real/0001.jpg", "masks/0003_mask.png"):
+        (src / "train" / path).write_bytes(b"no image")
+    archive = shutil.make_archive(str(tmp_path / "set"), "zip", src)
+    _, rejects, _, _ = take("sida", archive, tmp_path / "out")
+    assert {error.file for error in rejects.errors} == {archive}
+    assert archive not in problems(rejects)["train/real/0001.jpg"]
+    assert problems(rejects)["train/tampered/0003.png"].endswith(f"({archive}/train/masks/0003_mask.png)")
 
 
 def test_a_mask_without_words_says_only_that_its_part_was_edited(tmp_path):

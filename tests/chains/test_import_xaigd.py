@@ -3,7 +3,7 @@ import pyarrow.parquet as pq
 import pytest
 from published import picture, problems, take, write
 
-from fakeinstruct.base.errors import FakeInstructError
+from fakeinstruct.base.errors import FakeInstructError, UsageError
 
 SIZE = (200, 100)
 TEXTURE = {"label": "low-level-texture", "points": [[20.0, 10.0], [100.0, 10.0], [60.0, 50.5]]}
@@ -104,6 +104,7 @@ def test_a_pair_across_published_splits_stays_in_test(tmp_path):
         ),
         (row("real", uid="9"), "a real image has artefacts"),
         (row(uid="../../x"), "leaves the image root"),
+        (row(uid="../../missing"), "leaves the image root"),
         (row(uid=9), "string"),
         (row(uid="9", image={"bytes": "abc", "path": None}), "holds the image itself"),
         (row(uid="9", image="nowhere.png"), "missing"),
@@ -145,6 +146,32 @@ def test_a_parquet_file_with_paths_is_read(tmp_path):
         chains, rejects, _, _ = take("xaigd", source, tmp_path / "out")
         assert not rejects
         assert (chains["img/a.png"].split, len(chains["img/a.png"].traces)) == ("test", 1)
+
+
+def test_hidden_parquet_files_and_a_mac_s_copies_are_passed_over(tmp_path):
+    src = tmp_path / "src"
+    picture(src / "img/a.png", 0, SIZE)
+    pq.write_table(pa.Table.from_pylist([row(image="img/a.png")]), src / "train.PARQUET")
+    for copy in ("._train.parquet", "__MACOSX/train.parquet", ".cache/train.parquet"):
+        write(src / copy, "no parquet")
+    chains, rejects, _, _ = take("xaigd", src, tmp_path / "out")
+    assert (set(chains), len(rejects)) == ({"img/a.png"}, 0)
+
+
+def test_bad_rows_of_a_parquet_file_are_rejected_by_number(tmp_path):
+    src = tmp_path / "src"
+    picture(src / "img/a.png", 0, SIZE)
+    rows = [row(image="nowhere.png"), row(image="img/a.png")]
+    pq.write_table(pa.Table.from_pylist(rows), src / "train.parquet")
+    chains, rejects, _, _ = take("xaigd", src, tmp_path / "out")
+    assert set(chains) == {"img/a.png"}
+    assert problems(rejects) == {"1": "image file is missing ('nowhere.png')"}
+
+
+def test_a_folder_without_rows_says_what_was_looked_for(tmp_path):
+    picture(tmp_path / "src/a.png", 0)
+    with pytest.raises(UsageError, match="holds no JSON or JSON Lines or Parquet file"):
+        take("xaigd", tmp_path / "src", tmp_path / "out")
 
 
 def test_a_parquet_file_with_images_says_what_to_do(tmp_path):

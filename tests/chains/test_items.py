@@ -14,6 +14,8 @@ def test_items_are_read_as_they_were_written(tmp_path):
 
 
 def test_a_set_without_items_has_none(tmp_path):
+    assert write_items(tmp_path, iter([])) == 0
+    assert not list(tmp_path.iterdir())
     assert list(read_items(tmp_path)) == []
 
 

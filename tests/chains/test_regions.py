@@ -33,16 +33,14 @@ def test_one_box_in_every_convention():
     assert box_of([50, 10, 150, 90], "xyxy") == expected
     assert box_of([50, 10, 100, 80], "xywh") == expected
     assert box_of([0.25, 0.1, 0.75, 0.9], "norm1") == expected
-    assert box_of([250, 100, 750, 900], "thousandths") == expected
 
 
 def test_a_frame_of_224_pixels_is_a_size_like_any_other():
     assert box_of([48, 0, 219, 223], "xyxy", (224, 224)) == (48 / 224, 0, 219 / 224, 223 / 224)
 
 
-def test_fractions_and_thousandths_need_no_size_and_pixels_do():
+def test_fractions_need_no_size_and_pixels_do():
     assert box_of([0, 0, 0.5, 1], "norm1", None) == (0, 0, 0.5, 1)
-    assert box_of([0, 0, 500, 1000], "thousandths", None) == (0, 0, 0.5, 1)
     with pytest.raises(RecordError, match="need the image's size"):
         box_of([0, 0, 5, 5], "xyxy", None)
 
@@ -110,11 +108,6 @@ def test_pixels_come_back_exactly(width, height, data):
     x1, y1 = data.draw(st.integers(x0 + 1, width)), data.draw(st.integers(y0 + 1, height))
     for box, convention in (((x0, y0, x1, y1), "xyxy"), ((x0, y0, x1 - x0, y1 - y0), "xywh")):
         assert to_pixels(box_of(box, convention, (width, height)), width, height) == (x0, y0, x1, y1)
-
-
-@given(st.tuples(*[st.integers(0, 1000)] * 4).filter(lambda box: box[0] < box[2] and box[1] < box[3]))
-def test_thousandths_come_back_exactly(box):
-    assert tuple(round(value * 1000) for value in box_of(box, "thousandths", None)) == box
 
 
 def test_a_polygon_is_flat_or_in_pairs():

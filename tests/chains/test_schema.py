@@ -160,6 +160,10 @@ def test_a_mask_covers_its_image_exactly():
             Mask(size=size, counts=counts)
 
 
+def test_each_label_has_an_opposite():
+    assert (Label.FAKE.other, Label.REAL.other) == (Label.REAL, Label.FAKE)
+
+
 def test_a_chain_cannot_be_changed():
     with pytest.raises(ValidationError, match="frozen"):
         parse_chain(SOUND, load_taxonomy()).label = Label.REAL

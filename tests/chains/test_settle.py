@@ -11,8 +11,8 @@ from PIL import Image, ImageDraw
 from fakeinstruct.base.errors import Rejects
 from fakeinstruct.chains.duplicates import Print
 from fakeinstruct.chains.importers import import_chains
-from fakeinstruct.chains.importers.settle import Member, settle, settled
 from fakeinstruct.chains.schema import Chain, ImageRef, Origin
+from fakeinstruct.chains.settle import Member, settle, settled
 from fakeinstruct.chains.store import open_chains
 
 

@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 from fakeinstruct import api
 from fakeinstruct.base.errors import UsageError
 from fakeinstruct.chains.sample import make_sample
-from fakeinstruct.cli.audit import SHOWN, findings_table, print_audit
+from fakeinstruct.cli.audit import SHOWN, _line, findings_table, print_audit
 from fakeinstruct.cli.main import app
 from fakeinstruct.measure.audit.finding import Audit, Finding, Section
 
@@ -87,6 +87,14 @@ def test_the_table_fits_a_screen_and_obeys_no_text(capsys, tmp_path):
     assert "[bold]3" in out
     assert "and 28 more" in out
     assert len(out.splitlines()) <= 3 * SHOWN + 5
+
+
+def test_a_long_detail_is_cut_between_words():
+    line = _line("AUC 0.938 (0.860 – 1.000), n 160; " + "12345 " * 30)
+    assert len(line) <= 90
+    assert line.endswith("12345…")
+    assert _line("short") == "short"
+    assert len(_line("x" * 200)) == 90
 
 
 def test_python_has_it_too(tmp_path):

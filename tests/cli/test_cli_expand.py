@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
@@ -12,6 +13,7 @@ from fakeinstruct.base.errors import UsageError
 from fakeinstruct.chains.schema import Assessment, Chain, ImageRef, Label, Meta, Origin, Trace
 from fakeinstruct.chains.store import write_chains
 from fakeinstruct.cli.main import app
+from fakeinstruct.expand.pair import Task
 
 ROOT = Path(__file__).parents[2]
 
@@ -49,7 +51,7 @@ def test_expand_writes_a_pair_set_and_says_so(folder, tmp_path):
     done = fakeinstruct("expand", folder, "--out", tmp_path / "pairs", "--seed", 0, "--workers", 1)
     assert done.returncode == 0, done.stderr
     manifest = json.loads((tmp_path / "pairs" / "manifest.json").read_text())
-    assert f"{manifest['pairs']:,} pairs of 8 chains in 1 shards" in done.stdout
+    assert f"{manifest['pairs']:,} pairs of 8 chains in 1 shard: " in done.stdout
     assert manifest["pairs"] > 200
 
 
@@ -77,8 +79,9 @@ def test_a_dry_run_names_what_is_scarce_and_the_run_says_what_there_was(folder, 
     mixture = ("--weights", "verdict=3,choice=0,reasoning=0,evidence=0,advice=0,knowledge=0,looks=0")
     planned = fakeinstruct(*arguments, *mixture, "--dry-run")
     assert planned.returncode == 0, planned.stderr
-    assert "scarce: verdict/one_word, " in planned.stdout
-    assert "4 fake and 4 real images can fill it" in planned.stdout
+    assert "scarce: verdict/one_word gives all " in planned.stdout
+    assert "pairs that it has for 4 fake and 4 real images" in planned.stdout
+    assert "no pairs: choice/spot: its weight is 0" in planned.stdout
     done = fakeinstruct(*arguments, *mixture)
     assert done.returncode == 0, done.stderr
     manifest = json.loads((tmp_path / "pairs" / "manifest.json").read_text())
@@ -86,6 +89,8 @@ def test_a_dry_run_names_what_is_scarce_and_the_run_says_what_there_was(folder, 
     assert manifest["asked"] == 900_000
     said = f"the chains give {manifest['pairs']:,} pairs that are balanced; 900,000 were asked for"
     assert said in done.stdout
+    left_out = sum(not any(counts.values()) for counts in manifest["per_template"].values())
+    assert f"{left_out} templates got no pairs; --dry-run lists them, and why" in done.stdout
 
 
 def test_shards_are_written_one_by_one(folder, tmp_path):
@@ -105,7 +110,12 @@ def test_shards_are_written_one_by_one(folder, tmp_path):
         (("--shard", "2"), "is not I/N"),
         (("--shard", "3/2"), "there is no shard 3 of 2"),
         (("--weights", "verdict"), "is not task=number"),
-        (("--weights", "poetry=2"), "field weights.poetry"),
+        (("--weights", "poetry=2"), "there is no task 'poetry'. Known: advice"),
+        (("--weights", "evidense=2"), "there is no task 'evidense'. Did you mean 'evidence'"),
+        (
+            ("--weights", ",".join(f"{task}=0" for task in get_args(Task)), "--dry-run"),
+            "the weight of every task is 0",
+        ),
         (("--engine", "dask"), "there is no engine 'dask'"),
     ],
 )
@@ -151,6 +161,34 @@ def test_lint_of_the_projects_templates_and_of_a_bad_one(tmp_path):
     done = fakeinstruct("lint", tmp_path)
     assert done.returncode == 1
     assert "bad.jinja:5: " in done.stdout
+
+
+OWN = "---\ntask: evidence\n{}---\n{{% block user %}}{}{{% endblock %}}{{% block assistant %}}{}{{% endblock %}}"
+
+
+def test_a_weight_for_a_task_without_templates_is_refused(folder, tmp_path):
+    (tmp_path / "mine.jinja").write_text(OWN.format("", "What?", "{{ label }}"))
+    wrong = ["--out", str(tmp_path / "pairs"), "--seed", "0", "--weights", "looks=2", "--dry-run"]
+    with pytest.raises(UsageError, match=r"is of task 'looks'. Tasks of this template set: evidence"):
+        app(["expand", str(folder), "--templates", str(tmp_path), *wrong], standalone_mode=False)
+
+
+def test_what_one_label_alone_can_fill_is_said_to_get_no_pairs(folder, tmp_path):
+    """Each fake has a flaw, and none has a second; a real image needs nothing."""
+    front = "needs: {flaws: 2}\n"
+    (tmp_path / "one.jinja").write_text(OWN.format(front, "What?", "{{ label }}"))
+    (tmp_path / "two.jinja").write_text(OWN.format("", "Which?", "{{ label }}"))
+    own = ("--templates", tmp_path)
+    shown = fakeinstruct("preview", "one", "--chains", folder, *own)
+    assert shown.stdout.endswith(
+        "one: no fake image can fill it, so 'expand' gives it no pairs of this set\n"
+    )
+    assert "no pairs" not in fakeinstruct("preview", "two", "--chains", folder, *own).stdout
+    command = ("expand", folder, "--out", tmp_path / "pairs", "--seed", 0, *own)
+    planned = fakeinstruct(*command, "--dry-run")
+    assert "no pairs: one: 0 fake and 4 real images can fill it, both labels are needed" in planned.stdout
+    done = fakeinstruct(*command, "--workers", 1)
+    assert "1 template got no pairs; --dry-run lists them, and why" in done.stdout
 
 
 def test_preview_shows_both_labels(folder):

@@ -52,6 +52,13 @@ def test_tasks_and_image_root(folder, tmp_path):
     assert json.loads((tmp_path / "out" / "manifest.json").read_text())["image_root"] == "../elsewhere"
 
 
+def test_spaces_between_tasks_are_no_part_of_them(folder, tmp_path):
+    out = tmp_path / "out"
+    done = fakeinstruct("export", folder, "--format", "jsonl", "--out", out, "--tasks", "verdict, looks,")
+    assert done.returncode == 0, done.stderr
+    assert json.loads((out / "manifest.json").read_text())["pairs"] == 3
+
+
 def test_rejected_pairs_are_listed_and_the_status_says_so(tmp_path):
     bad = plain("bad", images=({"path": "gone.png"},))
     write_set(tmp_path / "pairs", [plain("a"), bad])

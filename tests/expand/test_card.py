@@ -87,6 +87,7 @@ def test_the_page_stands_alone_and_shows_what_there_is(pairs, chains):
     assert page.loads
     assert all(each.startswith("data:image/png;base64,") for each in page.loads)
     assert "url(" not in text
+    assert "prefers-color-scheme:dark" in text
     assert "&lt;script&gt;" in text
     assert ["verdict", "2", "1", "3"] in page.rows
     assert ["drawn", "fake", "generated", "flux", "1", "4"] in page.rows

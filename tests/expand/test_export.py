@@ -195,6 +195,17 @@ def test_a_folder_that_is_no_export_is_not_replaced_least_of_all_the_pairs(pairs
     assert {path: path.read_bytes() for path in (tmp_path / held).iterdir()} == before
 
 
+@pytest.mark.parametrize("format", ["llama-factory", "jsonl"])
+def test_an_export_with_a_file_of_somebody_s_own_is_not_replaced(pairs, tmp_path, format):
+    out = tmp_path / "out"
+    export(pairs, out, format=format, copy_images=True)
+    export(pairs, out, format="trl")
+    (out / "mynotes.txt").write_text("kept")
+    with pytest.raises(FakeInstructError, match=r"mynotes\.txt"):
+        export(pairs, out, format=format)
+    assert (out / "mynotes.txt").read_text() == "kept"
+
+
 HOSTILE = {
     "an image token": plain("p").model_copy(
         update={"messages": (turn("user", "Is <image> real?", images=1), turn("assistant", "no"))}

@@ -265,6 +265,60 @@ def test_the_guides_example_is_found_and_mended(tmp_path):
     assert problems(tmp_path) == []
 
 
+@pytest.mark.parametrize(
+    ("front", "said", "problem", "hint"),
+    [
+        ("", "{{ strongest.name }}", "strongest.name", "Add 'strongest: true' to 'needs'"),
+        ("needs: {strongest: true}", "{{ strongest.name }}", "strongest.name", "word it by label"),
+        ("over: attribute", "{{ attribute.observation }}", "attribute.observation", "word it by status"),
+        ("over: comparison", "{{ first.observation }}", "first.observation", "word it by relation"),
+        ("over: trace", "{{ trace.where }}", "trace.where", "or add 'region: true' to 'needs'"),
+        (
+            "needs: {traces: 1}",
+            "{% for t in traces %}{{ t.where }}{% endfor %}",
+            "traces.where",
+            "if trace.where",
+        ),
+    ],
+)
+def test_a_hole_is_named_with_what_fills_it(tmp_path, front, said, problem, hint):
+    write(tmp_path, front=f"task: evidence\n{front}", assistant=f"It is: {said}")
+    _, (finding,) = lint(tmp_path)
+    assert finding.problem == f"block assistant: would print {problem}, which a chain may lack"
+    assert hint in finding.hint
+
+
+def test_a_misspelt_name_in_a_question_is_one_finding(tmp_path):
+    write(tmp_path, front="task: evidence\nvariants:\n  ask: ['What?']", user="{{ ask }} {{ aks }}")
+    assert only(tmp_path) == "there is no name 'aks'"
+    write(tmp_path, front="task: evidence\nover: attribute", user="{{ attribute.nme }}?")
+    assert only(tmp_path) == "'attribute' has no field 'nme'"
+
+
+@pytest.mark.parametrize(
+    ("front", "line", "problem", "hint"),
+    [
+        ("task: evidence\nneeds:\n  strongest: 1", 4, "a valid boolean, not 1", ""),
+        ("task: evidence\nneeds:\n  strongst: true", 4, "there is no 'strongst'", "'strongest'"),
+        ("task: evidence\nvariants:\n  say: [x]\n  ask: [y]", 4, "variants.say is used in no block", ""),
+        ("task: evidence\nvariants:\n  ask:\n    - x\n    - '{{ aks }}'", 6, "no name 'aks'", "'ask'"),
+        ("task: evidence\nvariants:\n  ask:\n    fake: [x]\n    reel: [y]", 6, "no case 'reel'", "'real'"),
+        (
+            "# Note\ntask: evidence: two",
+            3,
+            "mapping values are not allowed",
+            "Put quotes around text with ': '",
+        ),
+        ("task: evidence\nvariants:\n  ask:\n    - What: this?", 4, "a list of phrases", "Put quotes around"),
+    ],
+)
+def test_front_matter_is_located_by_the_files_own_lines(tmp_path, front, line, problem, hint):
+    write(tmp_path, front=front, user="{{ ask }}")
+    found = next(finding for finding in lint(tmp_path)[1] if problem in finding.problem)
+    assert found.line == line
+    assert hint in (found.hint or "")
+
+
 def test_examples_come_in_both_labels_alike(taxonomy):
     made = list(examples(taxonomy))
     assert len(made) == 14

@@ -39,7 +39,10 @@ HOSTILE = {
         "{% for t in traces %}\n{{ t.obsrvation }}{% endfor %}",
         "mine.jinja:6: .*Did you mean 'observation'",
     ),
-    "hole": ("{% for t in traces %}{{ t.inference }}{% endfor %}.", "a value that the chain lacks"),
+    "hole": (
+        "{% for t in traces %}{{ t.inference }}{% endfor %}.",
+        r"traces\.inference, which a chain may lack",
+    ),
     "list printed": ("{{ traces }}", "would print a list"),
     "empty": ("{% if label == 'maybe' %}x{% endif %}", "block assistant is empty"),
     "placeholder": ("<image> fake", "holds an image placeholder"),

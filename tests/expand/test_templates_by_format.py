@@ -29,7 +29,7 @@ form that each importer reads; `make snapshots` writes it anew. What your own se
 
 - `both`: fake and real images of the set fill the template with a common topic, so it gets pairs.
 - `+real`: the fakes do, and real images of another set with nothing but their label complete them (see
-  [chains.md](chains.md)).
+  [merging.md](merging.md)).
 - empty: no fake of the set, or no real image beside it, has what the template needs.
 
 {absent}

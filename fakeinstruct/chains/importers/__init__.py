@@ -12,7 +12,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from fakeinstruct.base.errors import FakeInstructError, Rejects, UsageError, nearest
-from fakeinstruct.base.files import atomic_folder
+from fakeinstruct.base.files import atomic_folder, check_outside
 from fakeinstruct.chains.counts import Kind, counted
 from fakeinstruct.chains.importers.archive import unpack
 from fakeinstruct.chains.importers.fakebench import import_fakebench
@@ -23,7 +23,7 @@ from fakeinstruct.chains.importers.images import Images
 from fakeinstruct.chains.importers.llava import import_llava
 from fakeinstruct.chains.importers.loki import import_loki
 from fakeinstruct.chains.importers.mmfr import import_mmfr
-from fakeinstruct.chains.importers.settle import settle
+from fakeinstruct.chains.importers.records import ANNOTATIONS
 from fakeinstruct.chains.importers.sida import import_sida
 from fakeinstruct.chains.importers.sofake import import_sofake
 from fakeinstruct.chains.importers.source import Imported, Importer, ImportSummary, Source
@@ -31,6 +31,7 @@ from fakeinstruct.chains.importers.synthscars import import_synthscars
 from fakeinstruct.chains.importers.xaigd import import_xaigd
 from fakeinstruct.chains.items import write_items
 from fakeinstruct.chains.schema import Chain, Meta
+from fakeinstruct.chains.settle import settle
 from fakeinstruct.chains.store import write_chains
 
 __all__ = ["IMPORTERS", "ImportSummary", "Imported", "Importer", "Source", "import_chains"]
@@ -132,8 +133,7 @@ def _check_any(chains: Sequence[Chain], rejects: Rejects, src: Path) -> None:
 def _write_items(folder: Path, imported: Imported, chains: Sequence[Chain]) -> int:
     """Write the evaluation items of the chains that stayed, if there are any, and return their number."""
     kept = {chain.id for chain in chains}
-    items = [item for item in imported.items if item.chain in kept]
-    return write_items(folder, items) if items else 0
+    return write_items(folder, (item for item in imported.items if item.chain in kept))
 
 
 def _importer(name: str, options: dict[str, Any]) -> Callable[..., Imported]:
@@ -155,11 +155,7 @@ def _check_places(src: Path, out: Path, image_root: Path | None) -> None:
         raise UsageError("no such folder, zip file or annotation file", file=src)
     if image_root is not None and not image_root.is_dir():
         raise UsageError("the image root is not a folder", file=image_root)
-    for path in (src, image_root):
-        if path is not None and path.resolve().is_relative_to(out.resolve()):
-            raise UsageError(
-                "lies in the folder to be written, which would replace it", file=path, hint="Change --out."
-            )
+    check_outside(out, src, image_root)
 
 
 @contextmanager
@@ -176,7 +172,7 @@ def _unpacked(src: Path, folder: Path) -> tuple[Path, Path | None, int]:
     """The folder to read, the annotation file if `src` is one, and how many files an archive had besides."""
     if src.is_dir():
         return src, None, 0
-    if src.suffix.lower() in (".json", ".jsonl", ".parquet"):
+    if src.suffix.lower() in ANNOTATIONS:
         return src.parent, src, 0
     root = folder / IMAGES
     root.mkdir()

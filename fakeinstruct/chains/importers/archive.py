@@ -11,10 +11,8 @@ from pathlib import Path, PurePosixPath
 
 from fakeinstruct.base.errors import FakeInstructError, from_os_error
 from fakeinstruct.base.progress import track
+from fakeinstruct.chains.importers.records import ANNOTATIONS
 from fakeinstruct.chains.importers.scan import is_hidden, is_image
-
-ANNOTATIONS = frozenset({".json", ".jsonl", ".parquet"})
-"""File name endings of annotation files."""
 
 MAX_BYTES = 256 << 30
 """Largest total of unpacked files: above the largest published set of images in one archive."""

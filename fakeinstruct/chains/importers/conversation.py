@@ -8,7 +8,7 @@ from pydantic import Field
 
 from fakeinstruct.base.errors import RecordError
 from fakeinstruct.chains.importers.records import Record
-from fakeinstruct.chains.importers.text import is_refusal
+from fakeinstruct.chains.refusals import is_refusal
 
 HUMAN = ("human", "user")
 MODEL = ("gpt", "assistant")
@@ -46,6 +46,18 @@ def answers(turns: Sequence[Turn]) -> tuple[str, ...]:
     for answer, question in zip(given, spoken[::2], strict=False):
         _check(answer, question.value.strip())
     return given
+
+
+def question_words(text: str) -> str:
+    """The words of a question, without the place of the image.
+
+    Raises:
+        RecordError: If there are none.
+    """
+    words = text.replace("<image>", "").strip()
+    if not words:
+        raise RecordError("the question is empty", field="question")
+    return words
 
 
 def _check(answer: str, question: str) -> None:

@@ -142,7 +142,7 @@ def _class(file: Path, name: str, record: Class) -> tuple[str, _Said]:
     yes = _yes(record.question)
     means: dict[str, Label | None] = {"fake": Label.FAKE, "real": Label.REAL}
     if yes:
-        means = {"yes": yes, "no": Label.REAL if yes is Label.FAKE else Label.FAKE}
+        means = {"yes": yes, "no": yes.other}
     said = means.get(record.answer)
     if said is None:
         raise RecordError(f"{record.answer!r} does not answer {record.question[:80]!r}", field="answer")

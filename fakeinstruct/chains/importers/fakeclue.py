@@ -17,10 +17,9 @@ from typing import Any
 
 from fakeinstruct.base.errors import RecordError, Rejects
 from fakeinstruct.chains.importers.conversation import Turn, answers
-from fakeinstruct.chains.importers.llava import unique
 from fakeinstruct.chains.importers.records import Record
 from fakeinstruct.chains.importers.sentences import parts
-from fakeinstruct.chains.importers.source import Imported, Source, published_split
+from fakeinstruct.chains.importers.source import Imported, Source, published_split, unique
 from fakeinstruct.chains.importers.text import split_text
 from fakeinstruct.chains.importers.verdict import stated_verdict
 from fakeinstruct.chains.schema import Chain, Label

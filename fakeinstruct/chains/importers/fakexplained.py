@@ -31,7 +31,8 @@ from fakeinstruct.chains.importers.records import Record
 from fakeinstruct.chains.importers.regions import region_from_box
 from fakeinstruct.chains.importers.sentences import as_sentence
 from fakeinstruct.chains.importers.source import Imported, Source, published_split
-from fakeinstruct.chains.importers.text import is_refusal, trace
+from fakeinstruct.chains.importers.text import trace
+from fakeinstruct.chains.refusals import is_refusal
 from fakeinstruct.chains.schema import Chain, ImageRef, Label, Manipulation, Region, Span, Trace
 from fakeinstruct.chains.taxonomy import load_taxonomy
 

@@ -7,15 +7,14 @@ Image paths: those below the source. Questions, boxes, texts: none.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 
-from fakeinstruct.base.errors import FakeInstructError, RecordError, Rejects, UsageError
+from fakeinstruct.base.errors import FakeInstructError, Rejects, UsageError
 from fakeinstruct.base.progress import track
 from fakeinstruct.chains.importers.layout import Place, class_names, generators, read_layout
 from fakeinstruct.chains.importers.scan import scan
 from fakeinstruct.chains.importers.source import Imported, Source
 from fakeinstruct.chains.schema import Chain, Label
-from fakeinstruct.chains.store import parse_chain
-from fakeinstruct.chains.taxonomy import load_taxonomy
 
 
 def import_imagefolder(
@@ -62,29 +61,20 @@ def _chains(
     camera_set: str | None,
     rejects: Rejects,
 ) -> Iterator[Chain]:
-    for path, place in track(places.items(), "reading images", total=len(places)):
-        try:
-            yield _chain(source, path, place, named.get(path), camera_set)
-        except RecordError as error:
-            rejects.add(
-                RecordError(error.problem, file=source.path, record=path, field=error.field, hint=error.hint)
-            )
+    def read(_: Path, path: str, place: Place) -> Chain:
+        return _chain(source, path, place, named.get(path), camera_set)
+
+    images = track(places.items(), "reading images", total=len(places))
+    return source.taken(source.path, images, rejects, read)
 
 
 def _chain(source: Source, path: str, place: Place, generator: str | None, camera_set: str | None) -> Chain:
-    image = source.images.at(path)
     is_fake = place.label is Label.FAKE
-    return parse_chain(
-        {
-            "id": path,
-            "image": image.model_dump(),
-            "label": place.label,
-            "dataset": source.dataset,
-            "generator": generator if is_fake else None,
-            "camera_set": None if is_fake else camera_set,
-            "group": image.sha256 or path,
-            "split": place.split,
-            "origin": {"by": "dataset", "name": source.dataset},
-        },
-        load_taxonomy(),
+    return source.chain(
+        source.images.at(path),
+        place.label,
+        origin={"by": "dataset"},
+        generator=generator if is_fake else None,
+        camera_set=None if is_fake else camera_set,
+        split=place.split,
     )

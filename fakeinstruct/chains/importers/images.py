@@ -6,7 +6,7 @@ from pathlib import Path
 
 from fakeinstruct.base.errors import RecordError
 from fakeinstruct.base.files import sha256_file
-from fakeinstruct.base.images import load_image, resolve_under
+from fakeinstruct.base.images import MissingImageError, load_image, resolve_under
 from fakeinstruct.chains.duplicates import Print, print_of
 from fakeinstruct.chains.schema import ImageRef
 
@@ -18,16 +18,16 @@ class Images:
     """The images below a folder, each decoded once; remembers size, hash and a perceptual print.
 
     Args:
-        root: The image root; None only without images.
+        root: The image root.
         without: Whether images are not at hand, so that paths are taken on trust and sizes stay unknown.
 
     Attributes:
         prints: The print of each image that was found, by its path below the root.
     """
 
-    def __init__(self, root: Path | None, *, without: bool = False) -> None:
+    def __init__(self, root: Path, *, without: bool = False) -> None:
         self.root = root
-        self.without = without or root is None
+        self.without = without
         self.prints: dict[str, Print] = {}
         self._refs: dict[str, ImageRef] = {}
         self._written: dict[str, str] = {}
@@ -45,13 +45,14 @@ class Images:
             near: The annotation file.
 
         Raises:
-            RecordError: If it climbs out of the root, is missing or cannot be read, or if a path of another
+            MissingImageError: If it is not there.
+            RecordError: If it climbs out of the root or cannot be read, or if a path of another
                 machine leads to the image that a different such path led to.
         """
         path, foreign = _clean(written)
-        if self.root is None or self.without:
+        if self.without:
             return self.at(path)
-        below = self._below(self.root, path, foreign, near)
+        below = self._below(path, foreign, near)
         if foreign and self._written.setdefault(below, path) != path:
             raise RecordError(
                 f"image path is ambiguous ({written!r} and '{self._written[below]}' both lead to '{below}')",
@@ -84,25 +85,25 @@ class Images:
             )
         return ref.width, ref.height
 
-    def _below(self, root: Path, path: str, foreign: bool, near: Path | None) -> str:
+    def _below(self, path: str, foreign: bool, near: Path | None) -> str:
         parts = path.split("/")
-        folders = _between(root, near)
+        folders = _between(self.root, near)
         for start in range(len(parts)):
             for folder in folders:
-                ends = (root / folder).resolve().parts[-start:]
+                ends = (self.root / folder).resolve().parts[-start:]
                 if start and not foreign and list(ends) != parts[:start]:
                     continue
                 end = "/".join((*folder.parts, *parts[start:]))
-                if _is_file(resolve_under(root, end)):
+                if _is_file(resolve_under(self.root, end)):
                     return end
-        raise RecordError(
+        raise MissingImageError(
             f"image file is missing ({path!r})",
             field="image",
             hint="Say where the images lie with --image-root.",
         )
 
     def _read(self, path: str) -> ImageRef:
-        if self.root is None or self.without:
+        if self.without:
             return ImageRef(path=path)
         file = resolve_under(self.root, path)
         image = load_image(file)

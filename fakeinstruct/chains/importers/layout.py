@@ -103,7 +103,7 @@ def _place(folders: Sequence[str], names: Mapping[str, Label]) -> Place | None:
     folded = [name.casefold() for name in folders]
     at = [index for index, name in enumerate(folded) if name in names]
     labels = {names[folded[index]] for index in at}
-    splits = {SPLIT_FOLDERS[name] for name in folded if name in SPLIT_FOLDERS and name not in names}
+    splits = _splits(name for name in folded if name not in names)
     if not labels:
         return None
     if len(labels) > 1:
@@ -112,6 +112,16 @@ def _place(folders: Sequence[str], names: Mapping[str, Label]) -> Place | None:
         raise RecordError("lies below folders of two splits", hint="Rename the folder that is not a split.")
     above = tuple(name for name in folders[: at[0]] if name.casefold() not in SPLIT_FOLDERS)
     return Place(labels.pop(), splits.pop() if splits else None, above)
+
+
+def folder_split(folders: Iterable[str]) -> Split | None:
+    """The split that the folders above an image state, letter case aside; None if none does, or they state two."""
+    stated = _splits(folders)
+    return stated.pop() if len(stated) == 1 else None
+
+
+def _splits(folders: Iterable[str]) -> set[Split]:
+    return {SPLIT_FOLDERS[name] for name in map(str.casefold, folders) if name in SPLIT_FOLDERS}
 
 
 def _refuse(unknown: Counter[str], names: Mapping[str, Label], file: str) -> None:

@@ -18,9 +18,9 @@ from pathlib import Path
 from typing import Any
 
 from fakeinstruct.base.errors import RecordError, Rejects
-from fakeinstruct.chains.importers.conversation import Turn, answers
+from fakeinstruct.chains.importers.conversation import Turn, answers, question_words
 from fakeinstruct.chains.importers.records import Record
-from fakeinstruct.chains.importers.source import Imported, Source, published_split
+from fakeinstruct.chains.importers.source import Imported, Source, published_split, unique
 from fakeinstruct.chains.importers.text import split_text
 from fakeinstruct.chains.importers.verdict import stated_verdict
 from fakeinstruct.chains.items import Item
@@ -127,12 +127,11 @@ def _question(
         split=Split.TEST,
         **_known(record.metadata, label),
     )
-    question = record.question.replace("<image>", "").strip()
     item = Item(
         id=f"{id_}#question",
         chain=id_,
         kind="verdict",
-        question=question,
+        question=question_words(record.question),
         answer=label,
         source_record=source_record,
     )
@@ -163,9 +162,3 @@ def _known(metadata: Metadata, label: Label) -> dict[str, Any]:
     """The generator of a fake, in its published spelling, and what the image shows."""
     content = (metadata.object_category,) if metadata.object_category else ()
     return {"generator": metadata.generator if label is Label.FAKE else None, "content": content}
-
-
-def unique(seen: Counter[str], path: str) -> str:
-    """An id for a chain: the image's path, numbered from the second record of the same image on."""
-    seen[path] += 1
-    return path if seen[path] == 1 else f"{path}#{seen[path]}"

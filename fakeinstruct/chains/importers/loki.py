@@ -19,64 +19,31 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-from pydantic import Field, ValidationError
+from pydantic import ValidationError
 
 from fakeinstruct.base.errors import RecordError, Rejects
-from fakeinstruct.chains.importers.records import Record
+from fakeinstruct.chains.importers.conversation import question_words
+from fakeinstruct.chains.importers.loki_records import (
+    Open,
+    Problem,
+    RegionalProblem,
+    TrueFalse,
+    answered,
+    asked,
+)
 from fakeinstruct.chains.importers.regions import region_from_box
 from fakeinstruct.chains.importers.sentences import as_sentence, parts
 from fakeinstruct.chains.importers.source import BAD, Imported, Source
 from fakeinstruct.chains.importers.text import trace
 from fakeinstruct.chains.importers.translations import without_translator
 from fakeinstruct.chains.items import Item
-from fakeinstruct.chains.schema import Chain, Identifier, ImageRef, Label, Region, Split, Trace, Words
+from fakeinstruct.chains.schema import Chain, ImageRef, Label, Region, Split, Trace
 from fakeinstruct.chains.taxonomy import load_taxonomy
 
 FILES = ("open_ended_vqa.json", "true_or_false.json")
 """The published files about single images."""
-
-OTHER = {Label.FAKE: Label.REAL, Label.REAL: Label.FAKE}
-
-
-class Problem(Record):
-    """What is wrong with the whole image."""
-
-    desc: str
-
-
-class RegionalProblem(Problem):
-    """What is wrong somewhere: x, y, width, height in pixels."""
-
-    region: list[float]
-
-
-class Problems(Record):
-    """All that is wrong with one image."""
-
-    regional: list[RegionalProblem] = Field(default_factory=list)
-    everywhere: list[Problem] = Field(default_factory=list, alias="global")
-
-
-class Open(Record):
-    """An open question about a fake, with its answer as problems."""
-
-    image_path: str
-    problems: Problems
-    id: Identifier
-    question: Words
-
-
-class TrueFalse(Record):
-    """A question of yes or no about a real or fake image."""
-
-    image_path: str
-    question: Words
-    answer: Literal["Yes", "No"]
-    question_type: str
-    id: Identifier
-    modality: str = "image-text"
 
 
 @dataclass(frozen=True)
@@ -159,51 +126,17 @@ def _by_image(source: Source, rejects: Rejects) -> dict[str, _Said]:
     def read(file: Path, name: str, value: Any) -> None:
         if isinstance(value, dict) and "problems" in value:
             opened = Open.read(value)
-            _question(opened.question)
+            question_words(opened.question)
             found.setdefault(opened.image_path, _Said()).opens.append(_Opened(file, name, opened))
             return
         record = TrueFalse.read(value)
-        _question(record.question)
+        question_words(record.question)
         answer = _Answered(file, name, record, answered(record))
         found.setdefault(record.image_path, _Said()).answers.append(answer)
 
     for _ in source.each(source.annotations(*FILES), rejects, read):
         pass
     return found
-
-
-def asked(record: TrueFalse) -> Label:
-    """What "yes" means.
-
-    Raises:
-        RecordError: If the question's type does not say, or the record is not about one image.
-    """
-    kinds = {label for label in Label if f"ask_{label}" in record.question_type}
-    if len(kinds) != 1:
-        raise RecordError(
-            f"does not say what is asked ({record.question_type[:80]!r})",
-            field="question_type",
-            hint="It holds 'ask_fake' or 'ask_real'.",
-        )
-    if record.modality != "image-text":
-        raise RecordError(f"is not about one image but {record.modality[:40]!r}", field="modality")
-    return kinds.pop()
-
-
-def answered(record: TrueFalse) -> Label:
-    """What the image is, by question and answer.
-
-    Raises:
-        RecordError: If the question's type does not say what is asked, or names another label.
-    """
-    yes = asked(record)
-    label = yes if record.answer == "Yes" else OTHER[yes]
-    if f"image_{OTHER[label]}_" in record.question_type:
-        raise RecordError(
-            f"answer and question_type disagree ({record.answer!r} of {record.question_type!r})",
-            field="answer",
-        )
-    return label
 
 
 def _chain(source: Source, image: ImageRef, said: _Said, notes: Counter[str]) -> Chain:
@@ -268,7 +201,7 @@ def _items(chain: Chain, said: _Said) -> Iterator[Item]:
             id=record.id,
             chain=chain.id,
             kind="open",
-            question=_question(record.question),
+            question=question_words(record.question),
             answer=chain.label,
             source_record=record.id,
         )
@@ -277,20 +210,8 @@ def _items(chain: Chain, said: _Said) -> Iterator[Item]:
             id=answer.record.id,
             chain=chain.id,
             kind="verdict",
-            question=_question(answer.record.question),
+            question=question_words(answer.record.question),
             answer=answer.label,
             yes=asked(answer.record),
             source_record=answer.record.id,
         )
-
-
-def _question(text: str) -> str:
-    """The words of a question, without the place of the image.
-
-    Raises:
-        RecordError: If there are none.
-    """
-    words = text.replace("<image>", "").strip()
-    if not words:
-        raise RecordError("the question is empty", field="question")
-    return words

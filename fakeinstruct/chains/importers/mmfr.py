@@ -20,12 +20,13 @@ from typing import Any
 
 from fakeinstruct.base.errors import RecordError, Rejects
 from fakeinstruct.chains.importers.conversation import Turn, answers
-from fakeinstruct.chains.importers.layout import SPLIT_FOLDERS
+from fakeinstruct.chains.importers.layout import SPLIT_FOLDERS, folder_split
 from fakeinstruct.chains.importers.records import Record
 from fakeinstruct.chains.importers.source import BAD, Imported, Source, published_split
-from fakeinstruct.chains.importers.text import is_refusal, split_text
+from fakeinstruct.chains.importers.text import split_text
 from fakeinstruct.chains.importers.verdict import stated_verdict
-from fakeinstruct.chains.schema import Assessment, Chain, ImageRef, Label, Span, Split, Trace
+from fakeinstruct.chains.refusals import is_refusal
+from fakeinstruct.chains.schema import Assessment, Chain, ImageRef, Label, Span, Trace
 from fakeinstruct.chains.taxonomy import load_taxonomy
 
 FLAWS = {
@@ -117,15 +118,8 @@ def _chain(source: Source, said: _Said) -> Chain:
         texts=said.texts,
         traces=[each.model_copy(update={"id": f"t{n}"}) for n, each in enumerate(said.traces, start=1)],
         assessed=said.assessed,
-        split=_split(said),
+        split=folder_split(folders) or published_split(said.file),
     )
-
-
-def _split(said: _Said) -> Split | None:
-    folders = {
-        SPLIT_FOLDERS[name] for name in said.image.path.lower().split("/")[:-1] if name in SPLIT_FOLDERS
-    }
-    return folders.pop() if len(folders) == 1 else published_split(said.file)
 
 
 def _attributes(source: Source, found: dict[str, _Said], file: Path, path: str, value: Any) -> None:

@@ -22,7 +22,7 @@ _PLACEHOLDER = re.compile(r"<ref-object>|<bbox>")
 
 
 class Message(Record):
-    """One turn."""
+    """One turn of a conversation in ms-swift's form."""
 
     role: Literal["system", "user", "assistant"]
     content: str

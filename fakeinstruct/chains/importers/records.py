@@ -18,6 +18,12 @@ from fakeinstruct.base.errors import FakeInstructError, RecordError, Rejects, fr
 MAX_BYTES = 1 << 29
 """Largest JSON document that is read, 512 MiB: five times the largest published set of annotations."""
 
+ANNOTATIONS = {".json": "JSON", ".jsonl": "JSON Lines", ".parquet": "Parquet"}
+"""File name endings of annotation files, and what each is called."""
+
+TEXTS = (".json", ".jsonl")
+"""Those of the files that `read_records` reads."""
+
 
 class Record(BaseModel):
     """A record of a published format: its known fields are checked, others are passed over.

@@ -35,8 +35,8 @@ MAX_RUNS = 500_000
 EDITED = "This part of the picture was edited."
 """What a mask or box of an edited picture says, as a sentence, where no annotator said more."""
 
-Convention = Literal["xyxy", "xywh", "norm1", "thousandths"]
-"""x0, y0, x1, y1 in pixels; x, y, width, height in pixels; x0, y0, x1, y1 in fractions; the same in thousandths."""
+Convention = Literal["xyxy", "xywh", "norm1"]
+"""x0, y0, x1, y1 in pixels; x, y, width, height in pixels; x0, y0, x1, y1 in fractions."""
 
 
 def region_from_box(
@@ -47,7 +47,7 @@ def region_from_box(
     Args:
         box: Four numbers.
         size: Width and height of the frame that pixels are counted in, mostly the image's own; None will do for
-            fractions and thousandths.
+            fractions.
         notes: Counts boxes that were clipped.
         convention: What the numbers are.
 
@@ -141,8 +141,6 @@ def _frame(size: tuple[int, int] | None, convention: Convention) -> tuple[int, i
     """What stands for the whole width and height in a convention."""
     if convention == "norm1":
         return 1, 1
-    if convention == "thousandths":
-        return 1000, 1000
     if size is None:
         raise RecordError(
             "its boxes need the image's size", hint="Say where the images lie with --image-root."

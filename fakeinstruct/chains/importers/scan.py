@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from fakeinstruct.base.errors import RecordError, Rejects
-from fakeinstruct.base.images import SUFFIXES
+from fakeinstruct.base.files import SUFFIXES
 
 RESOURCE_FORK = "__MACOSX"
 """Folder of zip files made on a Mac that repeats every file's name without being that file."""

@@ -28,12 +28,13 @@ from typing import Any, NamedTuple
 from fakeinstruct.base.errors import FakeInstructError, RecordError, Rejects, UsageError
 from fakeinstruct.base.images import resolve_under
 from fakeinstruct.base.progress import track
-from fakeinstruct.chains.importers.layout import SPLIT_FOLDERS
+from fakeinstruct.chains.importers.layout import folder_split
 from fakeinstruct.chains.importers.regions import EDITED, region_from_mask
 from fakeinstruct.chains.importers.scan import scan
 from fakeinstruct.chains.importers.sentences import as_sentence
 from fakeinstruct.chains.importers.source import Imported, Source
-from fakeinstruct.chains.importers.text import is_refusal, trace
+from fakeinstruct.chains.importers.text import trace
+from fakeinstruct.chains.refusals import is_refusal
 from fakeinstruct.chains.schema import Chain, ImageRef, Label, Manipulation, Region, Span, Split, Trace
 from fakeinstruct.chains.taxonomy import load_taxonomy
 
@@ -100,9 +101,8 @@ def _sorted(source: Source, paths: tuple[str, ...]) -> tuple[list[_Found], set[s
         if at is None:
             unknown["/".join(folders) or "."] += 1
             continue
-        splits = {SPLIT_FOLDERS[name] for name in folders[:at] if name in SPLIT_FOLDERS}
-        split = splits.pop() if len(splits) == 1 else None
-        found.append(_Found(path, "/".join(folders[:at]), folders[at], split))
+        above = folders[:at]
+        found.append(_Found(path, "/".join(above), folders[at], folder_split(above)))
     if unknown:
         listed = ", ".join(f"'{name}' ({count:,})" for name, count in unknown.most_common(5))
         raise UsageError(
@@ -118,15 +118,12 @@ def _chains(
     source: Source, found: list[_Found], masks: set[str], rejects: Rejects, notes: Counter[str]
 ) -> Iterator[Chain]:
     texts = _descriptions(source, found, rejects)
-    for image in track(found, "reading images"):
-        try:
-            yield _chain(source, image, masks, texts.get(image, ""), notes)
-        except RecordError as error:
-            rejects.add(
-                RecordError(
-                    error.problem, file=source.path, record=image.path, field=error.field, hint=error.hint
-                )
-            )
+
+    def read(_: Path, __: str, image: _Found) -> Chain:
+        return _chain(source, image, masks, texts.get(image, ""), notes)
+
+    images = ((image.path, image) for image in track(found, "reading images"))
+    yield from source.taken(source.path, images, rejects, read)
     used = {_mask_path(image) for image in found if image.kind == "tampered"}
     if spare := len(masks - used):
         notes["masks that belong to no tampered image"] += spare

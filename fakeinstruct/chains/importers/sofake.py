@@ -24,10 +24,12 @@ from typing import Any
 
 from fakeinstruct.base.errors import RecordError, Rejects
 from fakeinstruct.chains.importers.conversation import Turn, answers
+from fakeinstruct.chains.importers.placeholders import Message
 from fakeinstruct.chains.importers.records import Record
 from fakeinstruct.chains.importers.regions import EDITED, region_from_box
 from fakeinstruct.chains.importers.source import Imported, Source, published_split
-from fakeinstruct.chains.importers.text import is_refusal, split_text
+from fakeinstruct.chains.importers.text import split_text
+from fakeinstruct.chains.refusals import is_refusal
 from fakeinstruct.chains.schema import Chain, Label, Manipulation, Region, Trace
 from fakeinstruct.chains.taxonomy import load_taxonomy
 
@@ -49,13 +51,6 @@ _ANSWER = re.compile(
 )
 _NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
 _THINK = re.compile(r"<think>(?P<words>[^<]*)</think>")
-
-
-class Message(Record):
-    """A turn in ms-swift's form."""
-
-    role: str
-    content: str
 
 
 class Answered(Record):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any, Protocol, TypeVar
@@ -18,7 +18,7 @@ from fakeinstruct.base.progress import track
 from fakeinstruct.chains.counts import Kind
 from fakeinstruct.chains.importers.images import Images
 from fakeinstruct.chains.importers.layout import SPLIT_FOLDERS
-from fakeinstruct.chains.importers.records import read_records
+from fakeinstruct.chains.importers.records import ANNOTATIONS, TEXTS, read_records
 from fakeinstruct.chains.importers.scan import is_hidden
 from fakeinstruct.chains.items import Item
 from fakeinstruct.chains.schema import Chain, ImageRef, Label, Split
@@ -26,6 +26,7 @@ from fakeinstruct.chains.store import parse_chain
 from fakeinstruct.chains.taxonomy import load_taxonomy
 
 Read = TypeVar("Read")
+Value = TypeVar("Value")
 
 BAD = (RecordError, ValidationError)
 """What a record that cannot be taken raises: an importer's own error, or that of a model it does not fit."""
@@ -49,11 +50,12 @@ class Source:
     images: Images
     dataset: str
 
-    def annotations(self, *names: str) -> tuple[Path, ...]:
+    def annotations(self, *names: str, suffixes: Sequence[str] = TEXTS) -> tuple[Path, ...]:
         """The annotation files: the one that the user named, or those of these names at any depth.
 
         Args:
-            names: File names, letter case aside; without any, every JSON and JSON Lines file.
+            names: File names, letter case aside.
+            suffixes: Without names, every file with one of these endings.
 
         Raises:
             UsageError: If there is none.
@@ -64,18 +66,20 @@ class Source:
         found = tuple(
             path
             for path in _files(self.root)
-            if (path.name.casefold() in wanted if wanted else path.suffix.lower() in (".json", ".jsonl"))
+            if (path.name.casefold() in wanted if wanted else path.suffix.lower() in suffixes)
         )
         if not found:
-            kinds = " or ".join(names) if names else "JSON or JSON Lines file"
+            kinds = " or ".join(names or (ANNOTATIONS[suffix] for suffix in suffixes))
             raise UsageError(
-                f"holds no {kinds}", file=self.path, hint="Name the annotation file itself as the source."
+                f"holds no {kinds if names else f'{kinds} file'}",
+                file=self.path,
+                hint="Name the annotation file itself as the source.",
             )
         return found
 
     def named(self, file: Path) -> str:
-        """How errors name an annotation file: one in a zip file by the zip file and its place in that."""
-        if self.path.suffix.lower() != ".zip":
+        """How errors name a file: one in a zip file by the zip file and its place in that."""
+        if self.path.suffix.lower() != ".zip" or not file.is_relative_to(self.root):
             return str(file)
         return f"{self.path}/{file.relative_to(self.root).as_posix()}"
 
@@ -90,20 +94,37 @@ class Source:
             read: Takes the file, the record's name and its value; raises one of `BAD` to refuse the record.
         """
         for file in files:
-            for name, value in track(
-                read_records(file, rejects, named=self.named(file)), f"reading {file.name}"
-            ):
-                try:
-                    yield read(file, name, value)
-                except BAD as error:
-                    self.reject(rejects, error, file, name)
+            records = read_records(file, rejects, named=self.named(file))
+            yield from self.taken(file, track(records, f"reading {file.name}"), rejects, read)
+
+    def taken(
+        self,
+        file: Path,
+        records: Iterable[tuple[str, Value]],
+        rejects: Rejects,
+        read: Callable[[Path, str, Value], Read],
+    ) -> Iterator[Read]:
+        """What `read` makes of every record of one file, or of every image of a folder.
+
+        Args:
+            file: An annotation file, or the source itself where its images are the records.
+            records: The name and the value of each.
+            rejects: Collects the records that `read` refuses.
+            read: As of `each`.
+        """
+        for name, value in records:
+            try:
+                yield read(file, name, value)
+            except BAD as error:
+                self.reject(rejects, error, file, name)
 
     def reject(self, rejects: Rejects, error: RecordError | ValidationError, file: Path, name: str) -> None:
-        """Reject a record of an annotation file."""
+        """Reject a record; its problem names the file that has it, unless the record's own name does."""
         if isinstance(error, ValidationError):
             field, problem, hint = explain(error, Chain)
             error = RecordError(problem, field=field or None, hint=hint)
-        problem = f"{error.problem} ({error.file})" if error.file else error.problem
+        elsewhere = error.file if error.file and not error.file.endswith(name) else None
+        problem = f"{error.problem} ({self.named(Path(elsewhere))})" if elsewhere else error.problem
         rejects.add(
             RecordError(problem, file=self.named(file), record=name, field=error.field, hint=error.hint)
         )
@@ -141,6 +162,12 @@ def _files(root: Path) -> list[Path]:
         here = Path(folder)
         found += [here / name for name in files if not is_hidden((here / name).relative_to(root).as_posix())]
     return sorted(found)
+
+
+def unique(seen: Counter[str], path: str) -> str:
+    """An id for a chain: the image's path, numbered from the second record of the same image on."""
+    seen[path] += 1
+    return path if seen[path] == 1 else f"{path}#{seen[path]}"
 
 
 def published_split(file: Path) -> Split | None:

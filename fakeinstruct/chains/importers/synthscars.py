@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from fakeinstruct.base.errors import RecordError, Rejects
+from fakeinstruct.base.images import MissingImageError
 from fakeinstruct.chains.importers.records import Record
 from fakeinstruct.chains.importers.regions import region_from_polygon
 from fakeinstruct.chains.importers.sentences import as_sentence
@@ -103,10 +104,8 @@ def _chain(source: Source, file: Path, key: str, record: Scars, notes: Counter[s
 def _image(source: Source, file: Path, name: str) -> ImageRef:
     try:
         return source.images.find(name, near=file)
-    except RecordError as error:
-        if "missing" not in error.problem:
-            raise
-    return source.images.find(f"{IMAGES}/{name}", near=file)
+    except MissingImageError:
+        return source.images.find(f"{IMAGES}/{name}", near=file)
 
 
 def _trace(id: str, ref: Ref, caption: str, notes: Counter[str]) -> Trace:

@@ -3,7 +3,8 @@
 A sentence is evidence if it draws the conclusion ("..., suggesting that the image is artificially generated"), if a
 sentence drawing it refers back to it ("These abnormalities suggest ..."), if it is a point of a list, or if it calls
 something odd (of a fake) or natural (of a real image). A sentence that only describes the scene is no evidence, and a
-sentence that is only a verdict is no observation. Where no sentence can be told to be evidence, the text is one trace.
+sentence that is only a verdict is no observation. Where no sentence can be told to be evidence, the text is one trace,
+or one a sentence if each names an attribute; sentences that say what the image shows are left out.
 """
 
 from __future__ import annotations
@@ -11,7 +12,9 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import reduce
 
+from fakeinstruct.chains.importers.readings import VERB, readings
 from fakeinstruct.chains.importers.sentences import Part, as_sentence, parts
 from fakeinstruct.chains.importers.verdict import verdicts
 from fakeinstruct.chains.schema import Label, Span, Trace
@@ -34,39 +37,17 @@ _CUES = {
     Label.REAL: re.compile(rf"\b(?:{_NATURAL})", re.IGNORECASE),
 }
 
-_VERB = r"suggest|indicat|impl|confirm|reveal|prov|show|mean|hint|tell|mak"
-_PARTICIPLES = {
-    "suggesting": "suggests",
-    "indicating": "indicates",
-    "implying": "implies",
-    "confirming": "confirms",
-    "revealing": "reveals",
-    "making": "makes",
-    "hinting": "hints",
-}
-_TAIL = re.compile(
-    rf"(?P<said>.+), (?:(?:thus|thereby|all) )?(?P<adverb>\w+ly |further )?(?P<verb>{'|'.join(_PARTICIPLES)})"
-    r"(?P<rest> .+)",
-    re.DOTALL,
-)
-_WHICH = re.compile(
-    rf"(?P<said>.+), which (?P<adverb>\w+ly |further )?(?P<verb>(?:{_VERB})\w*)(?P<rest> .+)", re.DOTALL
-)
-_FACT = re.compile(
-    rf"The fact that (?P<said>.+?),? (?P<adverb>\w+ly )?(?P<verb>(?:{_VERB})\w*)(?P<rest> .+)", re.DOTALL
-)
-_BECAUSE = re.compile(
-    r"(?P<claim>.{1,120}?),? (?:because(?! of\b)|since|given (?:the fact )?that|due to the fact that) (?P<said>.+)",
-    re.DOTALL,
-)
-_COLON = re.compile(r"(?P<claim>[^:]{1,120}): (?P<said>.+)", re.DOTALL)
-
 _REFERS = re.compile(
-    rf"(?:This|That|These|Those|Such|All of this)\b(?! (?:image|photo|photograph|picture|is|was)\b)[^.]*?\b(?:{_VERB})"
+    rf"(?:This|That|These|Those|Such|All of this)\b(?! (?:image|photo|photograph|picture|is|was)\b)[^.]*?\b(?:{VERB})"
 )
 _GENERAL = re.compile(r"(?:Sometimes|Often|Typically|Usually|Generally|In general)\b")
 _PRONOUN = re.compile(
     r"(?:It|Its|They|Their|He|His|She|Her|Both)\b(?! is (?:not )?(?:clear|unclear|likely|possible)\b)"
+)
+_SCENE = re.compile(
+    r"(?:(?:The|This) (?:image|photo|photograph|picture) (?:shows|depicts|features|displays|captures|presents|is of"
+    r"|is an? (?:[\w-]+ )?(?:photo|photograph|picture|view|shot|image|portrait|close-up) of)"
+    r"|In (?:the|this) (?:image|photo|photograph|picture))\b"
 )
 _EMPTY = re.compile(
     r"(?:this|the|that|these|image|photo|photograph|picture|is|are|was|be|been|being|it|a|an|likely|probably|"
@@ -76,19 +57,6 @@ _EMPTY = re.compile(
     r"final|fact|of|by)"
 )
 """Words that add nothing to a verdict."""
-
-_REFUSAL = re.compile(
-    r"\s*(?:I(?:['’]m| am) (?:very |really )?(?:sorry|unable|not able)|(?:I )?apologi[sz]e|Sorry,|As an AI\b"
-    r"|Unfortunately, I (?:can|am)"
-    r"|I (?:can(?:no|['’])t|could(?: not|n['’]t)) (?:assist|help|provide|determine|identify|view|see|process"
-    r"|analy[sz]e|comment|fulfil|do))",
-    re.IGNORECASE,
-)
-
-
-def is_refusal(text: str) -> bool:
-    """Whether a model answered that it cannot answer ("I'm sorry, but I can't assist with that.")."""
-    return bool(_REFUSAL.match(text))
 
 
 def split_text(text: str, taxonomy: Taxonomy, *, label: Label, text_index: int = 0) -> tuple[Trace, ...]:
@@ -103,13 +71,10 @@ def split_text(text: str, taxonomy: Taxonomy, *, label: Label, text_index: int =
         text_index: Which of the chain's texts it is, for the spans.
 
     Returns:
-        The traces, none if the text is only a verdict.
+        The traces, none if the text is only a verdict or only says what the image shows.
     """
     steps = [step for step in _steps(text, label) if step.observation]
-    evidence = [step for step in steps if step.evidence]
-    if steps and not evidence:
-        start, end = steps[0].start, steps[-1].end
-        evidence = [_Step(start, end, as_sentence(text[start:end]))]
+    evidence = [step for step in steps if step.evidence] or _untold(steps, taxonomy)
     return tuple(
         trace(
             f"t{number}",
@@ -181,23 +146,44 @@ def _steps(text: str, label: Label) -> list[_Step]:
                 observation=f"{before.observation} {step.observation}",
                 inference=" ".join(filter(None, (before.inference, step.inference))) or None,
             )
-        elif step.inference and not step.observation:
+        elif step.inference and not step.observation and not _is_only_verdict(step.inference):
             steps.append(replace(step, observation=step.inference, inference=None, evidence=True))
         else:
             steps.append(step)
     return steps
 
 
+def _untold(steps: Sequence[_Step], taxonomy: Taxonomy) -> list[_Step]:
+    """What stands for the evidence where no sentence can be told to be it."""
+    told: list[_Step] = []
+    for step in steps:
+        if told and _PRONOUN.match(step.observation):
+            told[-1] = _joined(told[-1], step)
+        else:
+            told.append(step)
+    named = [len(taxonomy.named_in(step.observation)) for step in told]
+    rest = [
+        step for step, names in zip(told, named, strict=True) if names or not _SCENE.match(step.observation)
+    ]
+    if all(names == 1 for step, names in zip(told, named, strict=True) if step in rest):
+        return rest
+    return [reduce(_joined, rest)]
+
+
+def _joined(before: _Step, step: _Step) -> _Step:
+    return replace(before, end=step.end, observation=f"{before.observation} {step.observation}")
+
+
 def _step(text: str, part: Part, label: Label) -> _Step:
     words = text[part.start : part.end]
     stated = [(start, end) for start, end, said in verdicts(words) if said is label]
     plain = _Step(part.start, part.end, "", heading=part.heading)
+    if stated and not part.listed and _REFERS.match(words):
+        return replace(plain, inference=as_sentence(words))
     if _is_only_verdict(words):
         return plain
     if stated and not part.listed:
-        if _REFERS.match(words):
-            return replace(plain, inference=as_sentence(words))
-        for observation, inference in _readings(words, stated):
+        for observation, inference in readings(words, stated):
             return replace(plain, observation=observation, inference=inference, evidence=True)
     evidence = bool(stated or part.listed or _CUES[label].search(words)) and not _GENERAL.match(words)
     return replace(plain, observation=as_sentence(words), evidence=evidence)
@@ -209,27 +195,3 @@ def _is_only_verdict(words: str) -> bool:
     for start, end, _ in reversed(stated):
         rest = rest[:start] + rest[end:]
     return bool(stated) and all(_EMPTY.fullmatch(word) for word in re.findall(r"[a-z']+", rest.lower()))
-
-
-def _readings(words: str, stated: Sequence[tuple[int, int]]) -> list[tuple[str, str]]:
-    """Observation and inference of a sentence that holds both, if they can be taken apart."""
-    for pattern in (_TAIL, _WHICH, _FACT):
-        match = pattern.fullmatch(words)
-        if (
-            match
-            and all(start >= match.start("verb") for start, _ in stated)
-            and "the fact" not in match["said"]
-        ):
-            verb = _third_person(match["verb"])
-            inference = f"This {match['adverb'] or ''}{verb}{match['rest']}"
-            return [(as_sentence(match["said"]), as_sentence(inference))]
-    for pattern in (_BECAUSE, _COLON):
-        match = pattern.fullmatch(words)
-        if match and all(end <= match.end("claim") for _, end in stated) and " because " not in match["said"]:
-            return [(as_sentence(match["said"]), as_sentence(match["claim"]))]
-    return []
-
-
-def _third_person(verb: str) -> str:
-    verb = _PARTICIPLES.get(verb, verb)
-    return verb if verb.endswith("s") else f"{verb}s"

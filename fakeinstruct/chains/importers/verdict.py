@@ -23,6 +23,15 @@ _MADE = re.compile(
 )
 """Words that say of a picture how it was made: nearly always a verdict."""
 
+_GENERATED = re.compile(
+    rf"\b(?:{_PICTURE}|it|this)(?: (?:is|was|has been|(?:can(?:not)?|could|might|may|must) (?:be|have been)"
+    r"|(?:seems?|appears?|looks?)(?: to (?:be|have been))?)|'s|(?: (?:is|was))n't)"
+    r"(?: not)?(?: \w+ly| indeed)?(?: not)? (?:generated|synthesi[sz]ed|manipulated|doctored|photoshopped)"
+    r"(?= *(?:[.,;:!)\"*]|$|because\b|since\b|due\b|and\b|rather\b|as\b))",
+    re.IGNORECASE,
+)
+"""The same of a picture alone ("the image is generated"): a sound or a text may be generated in a photograph."""
+
 _CALLED = re.compile(
     r"(?:\b(?:is|was|be|been|being|as|like|indicates?|suggests?|seems?|appears?|looks?)|'s|isn't|^)"
     r"(?: (?:not|clearly|likely|probably|definitely|indeed|most likely|truly|really|completely|entirely))*"
@@ -51,6 +60,8 @@ def verdicts(text: str) -> Iterator[tuple[int, int, Label]]:
     """The verdicts that a text states: (start, end, label)."""
     for match in _MADE.finditer(text):
         yield from _stated(text, match.start(), match.end(), Label.FAKE, "")
+    for match in _GENERATED.finditer(text):
+        yield from _stated(text, match.start(), match.end(), Label.FAKE, match[0])
     for match in _CALLED.finditer(text):
         real = match["word"].lower() in ("real", "genuine", "authentic")
         label = Label.REAL if real else Label.FAKE
@@ -62,7 +73,7 @@ def _stated(text: str, start: int, end: int, label: Label, words: str) -> Iterat
     before = re.split(r"[.;:!?\n]", before)[-1]
     if _MENTIONED.search(before) or _PLURAL.match(after):
         return
-    negated = bool(re.search(r"\bnot\b|n't\b", words) or _NEGATED.search(before))
+    negated = bool(re.search(r"(?:\b|n)not\b|n't\b", words) or _NEGATED.search(before))
     yield start, end, _OTHER[label] if negated else label
 
 

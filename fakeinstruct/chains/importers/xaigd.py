@@ -25,9 +25,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from fakeinstruct.base.errors import FakeInstructError, RecordError, Rejects, UsageError
+from fakeinstruct.base.errors import FakeInstructError, RecordError, Rejects
+from fakeinstruct.base.images import MissingImageError
 from fakeinstruct.base.progress import track
-from fakeinstruct.chains.importers.records import Record
+from fakeinstruct.chains.importers.records import ANNOTATIONS, TEXTS, Record
 from fakeinstruct.chains.importers.regions import region_from_polygon
 from fakeinstruct.chains.importers.source import Imported, Source, published_split
 from fakeinstruct.chains.schema import Chain, ImageRef, Label, Manipulation, Region, Trace
@@ -91,14 +92,11 @@ def _chains(source: Source, rejects: Rejects, reals: set[str], notes: Counter[st
         row = Row.read(value)
         return _chain(source, file, row, row.generator.casefold() in reals, notes)
 
-    tables, texts = _files(source)
-    found += source.each(texts, rejects, read) if texts else ()
-    for file in tables:
-        for number, value in _rows(file, source.named(file)):
-            try:
-                found.append(read(file, str(number), value))
-            except RecordError as error:
-                source.reject(rejects, error, file, str(number))
+    files = source.annotations(suffixes=tuple(ANNOTATIONS))
+    found += source.each([file for file in files if file.suffix.lower() in TEXTS], rejects, read)
+    for file in files:
+        if file.suffix.lower() not in TEXTS:
+            found += source.taken(file, _rows(file, source.named(file)), rejects, read)
     for chain in found:
         if chain.label is Label.REAL:
             real_of.setdefault(chain.group, chain.id)
@@ -107,21 +105,7 @@ def _chains(source: Source, rejects: Rejects, reals: set[str], notes: Counter[st
         yield chain.model_copy(update={"twin": twin})
 
 
-def _files(source: Source) -> tuple[list[Path], list[Path]]:
-    """Parquet files, and JSON and JSON Lines files."""
-    if source.file is not None:
-        is_table = source.file.suffix.lower() == ".parquet"
-        return ([source.file], []) if is_table else ([], [source.file])
-    tables = sorted(path for path in source.root.rglob("*.parquet") if path.is_file())
-    try:
-        return tables, list(source.annotations())
-    except UsageError:
-        if not tables:
-            raise
-        return tables, []
-
-
-def _rows(file: Path, named: str) -> Iterator[tuple[int, Any]]:
+def _rows(file: Path, named: str) -> Iterator[tuple[str, Any]]:
     """The rows of a Parquet file, numbered from 1, with the columns that are read."""
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -139,7 +123,7 @@ def _rows(file: Path, named: str) -> Iterator[tuple[int, Any]]:
         for batch in track(table.iter_batches(columns=columns), f"reading {file.name}"):
             for row in batch.to_pylist():
                 number += 1
-                yield number, row
+                yield str(number), row
     except (OSError, pa.ArrowException) as error:
         raise FakeInstructError(f"is not a readable Parquet file ({error})", file=named) from error
 
@@ -182,10 +166,9 @@ def _image(source: Source, file: Path, row: Row) -> ImageRef:
     for suffix in _SUFFIXES:
         try:
             return source.images.find(f"{row.generator}/{row.uid}{suffix}", near=file)
-        except RecordError as error:
-            if "missing" not in error.problem:
-                raise
-    raise RecordError(
+        except MissingImageError:
+            continue
+    raise MissingImageError(
         f"image file is missing ('{row.generator}/{row.uid}' with {', '.join(_SUFFIXES)})",
         field="image",
         hint="Say where the images lie with --image-root, or name each in the row's 'image'.",

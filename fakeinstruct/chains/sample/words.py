@@ -10,7 +10,7 @@ from typing import Literal
 
 import numpy as np
 
-from fakeinstruct.base.boxes import Fractions, place
+from fakeinstruct.base.boxes import WHOLE_PICTURE, Fractions, place
 from fakeinstruct.base.config import StrictModel, load_config
 from fakeinstruct.chains.schema import Label, Region, Trace
 
@@ -126,7 +126,7 @@ def adverbial(box: Fractions) -> str:
     'in the upper left'
     """
     where = place(box)
-    if where == "whole picture":
+    if where == WHOLE_PICTURE:
         return "all over the picture"
     return f"on the {where}" if where.endswith("side") else f"in the {where}"
 

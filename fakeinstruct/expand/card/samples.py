@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import base64
-import io
 from pathlib import Path
 from typing import NamedTuple
-
-from PIL import Image
 
 from fakeinstruct.base.boxes import Fractions
 from fakeinstruct.base.errors import RecordError
 from fakeinstruct.base.files import stable_seed
 from fakeinstruct.base.grammar import find_boxes, thousandths
 from fakeinstruct.base.images import crop_image, load_image, resolve_under
+from fakeinstruct.base.page import data_uri
 from fakeinstruct.expand.pair import Pair
 
 SIDE = 256
@@ -64,19 +61,7 @@ def pictures(pair: Pair, root: Path) -> list[Picture]:
         try:
             image = load_image(resolve_under(root, each.path))
             image = crop_image(image, each.crop) if each.crop else image
-            shown.append(Picture(_data_uri(image), () if number else boxes, None))
+            shown.append(Picture(data_uri(image, SIDE), () if number else boxes, None))
         except RecordError as error:
             shown.append(Picture(None, (), error.problem))
     return shown
-
-
-def _data_uri(image: Image.Image) -> str:
-    longer = max(image.size)
-    if longer > SIDE:
-        image.thumbnail((SIDE, SIDE), Image.Resampling.LANCZOS)
-    else:
-        factor = SIDE // longer
-        image = image.resize((image.width * factor, image.height * factor), Image.Resampling.NEAREST)
-    buffer = io.BytesIO()
-    image.save(buffer, "PNG", optimize=True)
-    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()

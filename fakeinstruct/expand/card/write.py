@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment
 
 from fakeinstruct.base.errors import FakeInstructError
 from fakeinstruct.base.files import atomic_write
+from fakeinstruct.base.page import environment
 from fakeinstruct.base.progress import track
 from fakeinstruct.chains.store import ChainSet
 from fakeinstruct.expand.card.hub import cell, hub_metadata
@@ -84,27 +85,15 @@ def _grouped(tally: Tally, fields: tuple[str, ...]) -> dict[tuple[str, ...], tup
 
 def _readme(facts: dict[str, Any], manifest: PairManifest) -> str:
     header = yaml.safe_dump(hub_metadata(facts["name"], manifest), sort_keys=False, allow_unicode=True)
-    text = _environment(html=False).get_template("readme.md.jinja").render(facts)
+    text = _templates(html=False).get_template("readme.md.jinja").render(facts)
     return f"---\n{header}---\n\n{MARK}\n\n{text}"
 
 
 def _page(facts: dict[str, Any], shown: dict[str, list[Picture]]) -> str:
-    return _environment(html=True).get_template("page.html.jinja").render(facts, shown=shown)
+    return _templates(html=True).get_template("page.html.jinja").render(facts, shown=shown)
 
 
-def _environment(*, html: bool) -> Environment:
-    environment = Environment(
-        loader=PackageLoader("fakeinstruct.expand.card", "."),
-        autoescape=html,  # noqa: S701 - in Markdown, words of data go through `cell`
-        keep_trailing_newline=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters.update(n=lambda count: f"{count:,}", cell=cell, share=share)
-    return environment
-
-
-def share(value: float | None) -> str:
-    """A share for people."""
-    return "–" if value is None else f"{value:.4f}"
+def _templates(*, html: bool) -> Environment:
+    jinja = environment("fakeinstruct.expand.card", escape=html)
+    jinja.filters["cell"] = cell  # what words of data go through in Markdown
+    return jinja

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
+from glob import escape
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -14,6 +15,7 @@ from fakeinstruct.base.errors import FakeInstructError, RecordError, Rejects, Us
 from fakeinstruct.base.files import atomic_folder, read_json, sha256_file, write_json
 from fakeinstruct.base.progress import track
 from fakeinstruct.chains.schema import Split
+from fakeinstruct.chains.store import PATIENCE
 from fakeinstruct.expand.export.conversation import conversation_of, has_answer
 from fakeinstruct.expand.export.formats import FORMATS
 from fakeinstruct.expand.export.images import Gallery
@@ -25,9 +27,6 @@ JSONL = "jsonl"
 
 UNSPLIT = "unsplit"
 """Name of the file of pairs that belong to no split."""
-
-PATIENCE = 1_000
-"""Pairs over which the share of bad ones is reckoned at least."""
 
 
 class ExportManifest(StrictModel):
@@ -79,11 +78,11 @@ def export(
         FakeInstructError: If there is no pair to export, too many are rejected, or `out` holds something else.
     """
     _check(format, split, tasks)
-    _refuse_to_replace(Path(out))
+    ours = _files_of(Path(out))
     rejects = rejects if rejects is not None else Rejects()
     copies = copy_images or (format != JSONL and has_crops(pairs, split, tasks))
     root = Path(out) if copies else pairs.image_root
-    with atomic_folder(out) as folder:
+    with atomic_folder(out, ours=ours, marks={"manifest.json"}) as folder:
         gallery = Gallery(pairs.image_root, folder if copies else None)
         done = _Export(format, folder, gallery, rejects)
         stream = pairs.read(split, tasks)
@@ -170,22 +169,24 @@ def _check(format: str, split: str | None, tasks: Sequence[str] | None) -> None:
                 raise UsageError(f"there is no {what} '{name}'", hint=nearest(name, allowed))
 
 
-def _refuse_to_replace(out: Path) -> None:
-    """Refuse a folder that holds anything but an export: pairs and chains are results too, and cost more.
+def _files_of(out: Path) -> list[str]:
+    """The files of the export that stands there, as patterns; pairs and chains are results too, and cost more.
 
     Raises:
         FakeInstructError: If it does.
     """
     if not out.is_dir() or not any(out.iterdir()):
-        return
+        return []
     try:
-        ExportManifest.model_validate(read_json(out / "manifest.json"))
+        earlier = ExportManifest.model_validate(read_json(out / "manifest.json"))
     except (FakeInstructError, ValidationError):
         raise FakeInstructError(
             "is a folder with contents that are not an export, so it is not replaced",
             file=out,
             hint="Name a new folder, or empty this one.",
         ) from None
+    beside = FORMATS[earlier.format].beside(earlier.files) if earlier.format in FORMATS else {}
+    return ["manifest.json", "rejects.jsonl", "images/*", *map(escape, (*earlier.files, *beside))]
 
 
 def _total(pairs: PairSet, split: str | None, tasks: Sequence[str] | None) -> int | None:

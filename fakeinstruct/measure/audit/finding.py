@@ -36,11 +36,12 @@ class Finding(StrictModel):
 
 
 class Table(StrictModel):
-    """Figures behind the findings."""
+    """Figures behind the findings. `missing` says why some are not there, one sentence each."""
 
     title: str
     columns: tuple[str, ...]
     rows: tuple[tuple[Cell, ...], ...]
+    missing: tuple[str, ...] = ()
 
 
 class Section(StrictModel):

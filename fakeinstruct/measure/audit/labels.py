@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from fakeinstruct.base.errors import FakeInstructError
@@ -56,22 +56,25 @@ def count_labels(pairs: PairSet) -> Counts:
 
 
 def _grouped(pairs: PairSet) -> Iterator[tuple[Any, ...]]:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
     keys = ["template", "split", "label", "group"]
     for file in pairs.files:
-        try:
-            table = pq.read_table(file, columns=[*keys, "chain"], partitioning=None)
-            columns = [pa.compute.cast(table[name], pa.string()) for name in (*keys, "chain")]
-            table = pa.table(columns, names=[*keys, "chain"])
-            grouped = table.group_by(keys).aggregate([("chain", "count_distinct"), ("chain", "count")])
-            yield from zip(
-                *(grouped[name].to_pylist() for name in (*keys, "chain_count_distinct", "chain_count")),
-                strict=True,
-            )
-        except (OSError, ValueError, KeyError) as error:
-            raise FakeInstructError(f"is not a readable pair shard ({error})", file=file) from error
+        shard = replace(pairs, files=(file,))  # one at a time: the pairs of a chain lie in one shard
+        grouped = _texts(shard, [*keys, "chain"]).group_by(keys)
+        counted = grouped.aggregate([("chain", "count_distinct"), ("chain", "count")])
+        names = (*keys, "chain_count_distinct", "chain_count")
+        yield from zip(*(counted[name].to_pylist() for name in names), strict=True)
+
+
+def _texts(shard: PairSet, names: list[str]) -> Any:
+    """Some columns of a shard as an Arrow table of strings; one that holds nothing has a type of its own."""
+    import pyarrow as pa
+
+    schema = pa.schema([(name, pa.string()) for name in names])
+    try:
+        batches = (pa.Table.from_batches([batch]).cast(schema) for batch in shard.batches(columns=names))
+        return pa.concat_tables([schema.empty_table(), *batches])
+    except pa.ArrowException as error:
+        raise FakeInstructError(f"has a column that is not text ({error})", file=shard.files[0]) from error
 
 
 def labels_section(counts: Counts) -> Section:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -26,15 +26,17 @@ TITLES: Final = {
 RENAME = (
     "Train and score without names, and give them out without meaning: fakeinstruct reencode names by hash."
 )
+RESIZE = "Give both labels one size: fakeinstruct reencode CHAINS --out DIR --size N."
 HINTS: Final = {
     "extension": "An extension stands for an encoding, which pixels betray too: save both labels alike with "
     "fakeinstruct reencode.",
     "file name": RENAME,
     "file number": RENAME,
     "encoding": "Save both labels alike with fakeinstruct reencode. What compression did to the pixels before stays.",
-    "size": "Give both labels one size: fakeinstruct reencode CHAINS --out DIR --size N.",
-    "bytes": "Save both labels alike with fakeinstruct reencode. As far as the pixels compress unlike, it stays.",
+    "size": RESIZE,
 }
+
+NAMES: Final = "names alone"
 
 ALIKE: Final = (
     "All images have one encoding and one size, so that bytes are only how well the pixels compress, "
@@ -54,7 +56,7 @@ def metadata_section(looks: Sequence[Look], seed: int) -> Section:
         folds = _folds(looks, seed)
     except UnavailableError as reason:
         return Section(name=name, summary="No figure could be given.", skipped=reason.problem)
-    kinds = [_Kind("names alone", NAME_FAMILIES, [look.names for look in looks], looks, folds)]
+    kinds = [_Kind(NAMES, NAME_FAMILIES, [look.names for look in looks], looks, folds)]
     readable = [look for look in looks if look.header is not None]
     without = None
     try:
@@ -64,16 +66,20 @@ def metadata_section(looks: Sequence[Look], seed: int) -> Section:
         kinds.append(_both(readable, kinds[1].folds))
     except UnavailableError as reason:
         without = f"Headers could not be judged: {reason.problem}."
-    totals = [(kind.what, kind.together()) for kind in kinds]
     facts = {family: facts for kind in kinds[:2] for family, facts in kind.facts().items()}
     looks_of = {family: kind.looks for kind in kinds[:2] for family in kind.families}
-    alike = not any(fact.varies for family in ("encoding", "size") for fact in facts.get(family, ()))
-    findings = [_finding(family, some, looks_of[family], alike=alike) for family, some in facts.items()]
+    vary = {family for family, some in facts.items() if any(fact.varies for fact in some)}
+    beside = () if vary & {"encoding", "size"} else ("bytes",)
+    totals = [(kind.what, kind.together(beside)) for kind in kinds]
+    findings = [_finding(family, some, looks_of[family], vary) for family, some in facts.items()]
     found = [each for each in findings if each is not None]
-    found += _company(totals, bool(found))
+    if all(each.level == "note" for each in found):
+        found += _company(totals, vary)
     told = [family for family, each in zip(facts, findings, strict=True) if each is not None]
     tables = [_overview(totals, facts)]
     tables += [values_of(family, best_of(facts[family]), looks_of[family]) for family in told]
+    if beside and "bytes" in vary:
+        without = f"Bytes are left out of these figures. {ALIKE}"
     return Section(
         name=name, summary=_summary(totals, facts, without), findings=tuple(found), tables=tuple(tables)
     )
@@ -94,9 +100,10 @@ class _Kind:
     looks: Sequence[Look]
     folds: Folds
 
-    def together(self) -> Told:
-        """All facts in one classifier."""
-        encoder = Encoder(self.rows, facts_of(self.families))
+    def together(self, beside: Collection[str] = ()) -> Told:
+        """All facts in one classifier, without those of the families that only pixels decide."""
+        families = {family: names for family, names in self.families.items() if family not in beside}
+        encoder = Encoder(self.rows, facts_of(families))
         return tell(self.folds, by_boosting(self.folds, encoder.encode(self.rows), encoder.words), TESTS)
 
     def facts(self) -> dict[str, list[Judged]]:
@@ -116,26 +123,25 @@ def _both(looks: Sequence[Look], folds: Folds) -> _Kind:
     return _Kind("names and headers", NAME_FAMILIES | HEADER_FAMILIES, rows, looks, folds)
 
 
-def _finding(family: str, facts: list[Judged], looks: Sequence[Look], *, alike: bool) -> Finding | None:
+def _finding(family: str, facts: list[Judged], looks: Sequence[Look], vary: set[str]) -> Finding | None:
     best = best_of(facts)
     level = best.told.auc.level
     if level is None:
         return None
-    if alike and family == "bytes":
-        level = "note"
+    alike = family == "bytes" and not vary & {"encoding", "size"}
+    hint = ALIKE if alike else _mend(vary) if family == "bytes" else HINTS[family]
     share = sum(look.fake for look in looks) / len(looks)
     alone = (
-        f"'{best.name}' alone, on images held out: {best.told}; always saying the commoner label has accuracy "
+        f"{best.told}: '{best.name}' alone, on images held out; always saying the commoner label has accuracy "
         f"{max(share, 1 - share):.3f}."
     )
-    parts = [alone, _rules(facts)] if best.name in NUMBERS else [_rules(facts), alone]
     told = f"AUC {best.told.auc.value:.3f}, accuracy {best.told.accuracy:.3f}"
     title = f"{TITLES[family]} fake from real: '{best.name}', {told}"
     return Finding(
-        level=level,
+        level="note" if alike else level,
         title=title,
-        detail=" ".join(filter(None, parts)),
-        hint=ALIKE if level == "note" else HINTS[family],
+        detail=" ".join(filter(None, (alone, _rules(facts)))),
+        hint=hint,
         examples=examples_of(best, looks),
     )
 
@@ -149,10 +155,8 @@ def _rules(facts: list[Judged]) -> str:
     return f"Accuracy of the commoner label of each value, none held out: {rules}."
 
 
-def _company(totals: list[tuple[str, Told]], any_alone: bool) -> list[Finding]:
-    """Facts that tell in company only."""
-    if any_alone:
-        return []
+def _company(totals: list[tuple[str, Told]], vary: set[str]) -> list[Finding]:
+    """Facts that tell in company only; what helps depends on which of them vary."""
     what, told = max(totals, key=lambda total: total[1].auc.value)
     level = told.auc.level
     if level is None:
@@ -161,10 +165,15 @@ def _company(totals: list[tuple[str, Told]], any_alone: bool) -> list[Finding]:
         Finding(
             level=level,
             title=f"Together, {what} tell fake from real: AUC {told.auc.value:.3f}",
-            detail=f"No fact does alone; gradient boosting on all of them has {told}.",
-            hint=HINTS["encoding"],
+            detail=f"{told}, by gradient boosting on all of them; no fact tells enough alone.",
+            hint=RENAME if what == NAMES else _mend(vary),
         )
     ]
+
+
+def _mend(vary: set[str]) -> str:
+    """What makes those facts of headers alike that are not; where all are, names are left."""
+    return " ".join(HINTS[each] for each in ("encoding", "size") if each in vary) or RENAME
 
 
 def _overview(totals: list[tuple[str, Told]], facts: dict[str, list[Judged]]) -> Table:
@@ -187,6 +196,6 @@ def _row(what: str, told: Told) -> tuple[Cell, ...]:
 
 def _summary(totals: list[tuple[str, Told]], facts: dict[str, list[Judged]], without: str | None) -> str:
     figures = "; ".join(f"{what} {told}" for what, told in totals)
-    same = [fact.name for some in facts.values() for fact in some if not fact.varies]
+    same = [f"'{fact.name}'" for some in facts.values() for fact in some if not fact.varies]
     alike = f"The same for every image: {', '.join(same)}." if same else None
     return " ".join(part for part in (f"By gradient boosting: {figures}.", alike, without) if part)

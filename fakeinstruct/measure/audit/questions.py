@@ -224,8 +224,18 @@ def _table(told: Sequence[PartTold]) -> Table:
     rows = []
     for each in told:
         words = each.views.get("words")
-        interval = f"{words.above.low:.3f} – {words.above.high:.3f}" if words else each.missing["words"]
+        interval = f"{words.above.low:.3f} – {words.above.high:.3f}" if words else None
         others = [each.auc(view) for view in VIEWS if view != "words"]
         rows.append((each.part, each.n, each.auc("words"), interval, *others))
     columns = ("template", "pairs", "AUC of words", "interval", *(view for view in VIEWS if view != "words"))
-    return Table(title="AUC of a classifier that sees the question only", columns=columns, rows=tuple(rows))
+    title = "AUC of a classifier that sees the question only"
+    return Table(title=title, columns=columns, rows=tuple(rows), missing=_missing(told))
+
+
+def _missing(told: Sequence[PartTold]) -> tuple[str, ...]:
+    """Why templates have no figure by words, a sentence for each reason."""
+    reasons: dict[str, list[str]] = {}
+    for each in told:
+        if "words" in each.missing:
+            reasons.setdefault(each.missing["words"], []).append(each.part)
+    return tuple(f"{', '.join(parts)}: no figure by words: {reason}." for reason, parts in reasons.items())

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from fakeinstruct.base.errors import RecordError
 from fakeinstruct.base.images import load_image, resolve_under
+from fakeinstruct.base.page import data_uri, environment, number
 from fakeinstruct.measure.audit.finding import LEVELS, Audit, Cell
-from fakeinstruct.measure.page import data_uri, environment, number
 
 PICTURES = 60
 """Pictures on a page at most; the worst findings come first and take theirs first."""
@@ -51,10 +51,10 @@ def render(audit: Audit, image_root: Path | None) -> str:
         audit: What was found.
         image_root: What the paths of examples are relative to, if that is known.
     """
-    jinja = environment()
+    jinja = environment("fakeinstruct.measure.audit")
     jinja.filters["cell"] = _cell
     findings = {level: [each for each in audit.findings() if each[1].level == level] for level in LEVELS}
-    return jinja.get_template("audit/report.html.jinja").render(
+    return jinja.get_template("report.html.jinja").render(
         audit=audit, findings=findings, show=Pictures(image_root).show, rows=ROWS
     )
 

@@ -111,17 +111,12 @@ def draw(pairs: PairSet, total: int, *, seed: int, limit: int, rejects: Rejects)
 def _rows(pairs: PairSet, share: float, seed: int) -> Iterator[dict[str, Any]]:
     """The rows of the drawn images, filtered before they become Python objects."""
     import pyarrow as pa
-    import pyarrow.dataset as ds
 
     drawn = lru_cache(maxsize=1024)(lambda chain: stable_seed(seed, chain) < share * 2**64)
-    for file in pairs.files:
-        try:
-            for batch in ds.dataset(file, format="parquet").to_batches(batch_size=4096):
-                chains = batch.column("chain").to_pylist()
-                wanted = pa.array([share >= 1 or drawn(str(chain)) for chain in chains], pa.bool_())
-                yield from batch.filter(wanted).to_pylist()
-        except (OSError, ValueError, KeyError) as error:
-            raise FakeInstructError(f"is not a readable pair shard ({error})", file=file) from error
+    for batch in pairs.batches():
+        chains = batch.column("chain").to_pylist()
+        wanted = pa.array([share >= 1 or drawn(str(chain)) for chain in chains], pa.bool_())
+        yield from batch.filter(wanted).to_pylist()
 
 
 def _talk(pair: Pair) -> Talk:

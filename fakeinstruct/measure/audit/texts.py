@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from fakeinstruct.chains.refusals import OF_ITSELF, has_refusal
 from fakeinstruct.chains.schema import Chain, Label
 from fakeinstruct.measure.audit.finding import Cell, Example, Finding, Section, Table
 from fakeinstruct.measure.audit.phrases import COMMON, Phrase, phrases, words_of
@@ -22,13 +23,19 @@ FEWEST: Final = 20
 SEEN: Final = ("caption", "explanation", "observation")
 """Roles that describe one image; what follows from it, and what would mend it, may well be said of many."""
 
-MACHINE: Final = {
-    "a refusal": r"\bi(?:['’]m| am) sorry\b|\bi (?:cannot|can['’]?t|am unable to) "
-    r"(?:(?:assist|help|comply)\b|(?:view|see|access|process) (?:(?:any|the|this|your) )?(?:image|picture|photo)s?\b)",
-    "an assistant of itself": r"\bas an? (?:ai|artificial intelligence|(?:large )?language model)\b",
-    "a translator": r"\b(?:the text|it|this) translates to\b|\bhere is the translation\b|\btranslation:",
-    "an assistant to its user": r"^(?:sure|certainly|of course)[,!]|\blet me know if\b|\bi hope this helps\b",
-}  # fmt: skip
+TRANSLATOR: Final = re.compile(
+    r"\b(?:the text|it|this) translates to\b|\bhere is the translation\b|\btranslation:", re.IGNORECASE
+)
+TO_ITS_USER: Final = re.compile(
+    r"^(?:sure|certainly|of course)[,!]|\blet me know if\b|\bi hope this helps\b", re.IGNORECASE
+)
+
+MACHINE: Final[Mapping[str, Callable[[str], object]]] = {
+    "a refusal": has_refusal,
+    "an assistant of itself": OF_ITSELF.search,
+    "a translator": TRANSLATOR.search,
+    "an assistant to its user": TO_ITS_USER.search,
+}
 """What no annotator says of an image, by who says it."""
 
 
@@ -95,9 +102,8 @@ def texts_of(chain: Chain) -> Iterator[Written]:
 
 
 def _machine(every: Sequence[Written]) -> Iterator[Finding]:
-    for who, pattern in MACHINE.items():
-        search = re.compile(pattern, re.IGNORECASE).search
-        found = [written for written in every if search(written.text)]
+    for who, said in MACHINE.items():
+        found = [written for written in every if said(written.text)]
         if found:
             yield Finding(
                 level="problem" if len(found) >= COMMON * len(every) else "warning",

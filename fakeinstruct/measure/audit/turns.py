@@ -7,10 +7,11 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
+from fakeinstruct.chains.refusals import OF_ITSELF, has_refusal
 from fakeinstruct.expand.context import PLACEHOLDER
 from fakeinstruct.measure.audit.finding import Cell, Example, Finding, Level, Section, Table
 from fakeinstruct.measure.audit.sample import Talk, spread
-from fakeinstruct.measure.audit.texts import MACHINE
+from fakeinstruct.measure.audit.texts import TRANSLATOR
 from fakeinstruct.measure.detection import FEW_GROUPS
 
 END = re.compile(r"[.!?…\u3002\uff01\uff1f)\]}>\"'”’»`*]\s*\Z")
@@ -24,17 +25,6 @@ KEYWORDS = 6
 
 USUAL = 5
 """Answers of a template with the same last three words from which on they are how it ends."""
-
-REFUSAL = re.compile(
-    "|".join(
-        (
-            *(MACHINE[who] for who in ("a refusal", "an assistant of itself", "a translator")),
-            r"\bi apologi[sz]e\b|\bno image (?:was|is|has been) provided\b",
-        )
-    ),
-    re.I,
-)
-"""Words with which language models decline."""
 
 SAME: Mapping[float, Level] = {1.0: "problem", 0.95: "warning", 0.75: "note"}
 """Share of a template's answers that are one and the same, and what that is."""
@@ -65,6 +55,11 @@ def misplaced(talk: Talk) -> bool:
     asked = sum(turn.kinds.count("image") for turn in talk.turns if turn.role == "user")
     answered = sum(turn.kinds.count("image") for turn in talk.turns if turn.role == "assistant")
     return asked != len(talk.images) or answered > 0
+
+
+def declines(answer: str) -> bool:
+    """Whether an answer declines, or begins or goes on as no expert would: of a model itself, or of a translation."""
+    return has_refusal(answer) or any(pattern.search(answer) for pattern in (OF_ITSELF, TRANSLATOR))
 
 
 def cut(answer: str, choices: Sequence[str] = ()) -> bool:
@@ -106,7 +101,7 @@ CHECKS: Mapping[str, Check] = {
     "refusal": Check(
         "Answers that refuse",
         "Remove these pairs, or have them written anew.",
-        lambda talk: any(REFUSAL.search(text) for text in talk.answers),
+        lambda talk: any(declines(text) for text in talk.answers),
         False,
     ),
 }

@@ -2,6 +2,7 @@
 
 import hashlib
 import zipfile
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,8 +11,10 @@ from published import data_folder, take
 
 from fakeinstruct.chains.store import open_chains
 from fakeinstruct.measure.audit.chains import chains_audit
+from fakeinstruct.measure.audit.chance import Above
 from fakeinstruct.measure.audit.look import look_at
-from fakeinstruct.measure.audit.metadata import metadata_section
+from fakeinstruct.measure.audit.metadata import HINTS, NAMES, RENAME, RESIZE, _company, metadata_section
+from fakeinstruct.measure.audit.telling import Told
 
 from .looked import chain, chain_set, finding, named, patches, table
 
@@ -38,6 +41,7 @@ def audited(chains, seed=0):
     return metadata_section(look_at(chains, list(chains.read())), seed)
 
 
+@pytest.mark.data
 def test_the_metadata_of_published_names_is_found_by_itself(tmp_path):
     data = data_folder() / "annotation-formats.zip"
     if not data.is_file():
@@ -71,6 +75,7 @@ def test_the_metadata_of_published_names_is_found_by_itself(tmp_path):
     assert "Headers could not be judged: no image could be opened" in section.summary
 
 
+@pytest.mark.data
 def test_file_numbers_separate_cifake_and_its_tables_do_not(tmp_path):
     data = data_folder() / "cifake-16k.zip"
     if not data.is_file():
@@ -126,6 +131,55 @@ def test_bytes_of_one_encoding_and_size_are_no_leak(tmp_path):
         chains.append(chain(number, path=path))
     section = audited(chain_set(tmp_path, chains))
     assert finding(section, "Sizes in bytes tell").level == "note"
+
+
+def busier_fakes(folder, count=80, size=(32, 32)):
+    """Fakes and reals of one encoding whose pixels compress unlike; `size` of one image, or of each."""
+    (folder / "images").mkdir()
+    chains = []
+    for number in range(count):
+        path = f"images/{hashed(number)}.png"
+        shape = size(number) if callable(size) else size
+        rng = np.random.default_rng(number)
+        noise = rng.integers(0, 4 if number % 2 else 256, (*shape, 3))
+        Image.fromarray(noise.astype(np.uint8)).save(folder / path)
+        chains.append(chain(number, path=path))
+    return chain_set(folder, chains)
+
+
+def test_bytes_of_one_encoding_and_size_are_no_part_of_the_headers_together(tmp_path):
+    section = audited(busier_fakes(tmp_path))
+    rows = table(section, "What each fact tells")
+    assert rows["all: headers alone"][0] == 0.5
+    assert rows["bytes: bytes"][0] > 0.99
+    assert "Bytes are left out" in section.summary
+    assert not [each for each in section.findings if each.level != "note"]
+    assert not any("reencode" in each.hint for each in section.findings)
+
+
+def test_bytes_of_several_sizes_count_and_the_hint_names_the_size(tmp_path):
+    section = audited(busier_fakes(tmp_path, size=lambda number: ((32, 32), (48, 48))[number // 2 % 2]))
+    assert table(section, "What each fact tells")["all: headers alone"][0] > 0.9
+    found = finding(section, "Sizes in bytes tell")
+    assert found.level == "problem"
+    assert found.hint == RESIZE
+    assert "Bytes are left out" not in section.summary
+
+
+@pytest.mark.parametrize(
+    ("what", "vary", "wanted"),
+    [
+        ("headers alone", {"bytes", "size"}, RESIZE),
+        ("headers alone", {"bytes", "size", "encoding"}, f"{HINTS['encoding']} {RESIZE}"),
+        ("names and headers", {"file name", "bytes"}, RENAME),
+        (NAMES, {"file name", "size"}, RENAME),
+    ],
+)
+def test_what_tells_in_company_is_mended_where_it_varies(what, vary, wanted):
+    told = Told(Above(0.84, 0.7, 0.98, 0.5), 0.7, 160, 5)
+    (found,) = _company([("nothing", replace(told, auc=Above(0.5, 0.4, 0.6, 0.5))), (what, told)], vary)
+    assert found.hint == wanted
+    assert found.detail.startswith("AUC 0.840 (0.700 – 0.980)")
 
 
 def test_a_fact_that_names_the_group_tells_nothing_of_other_groups():

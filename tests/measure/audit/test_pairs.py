@@ -1,5 +1,7 @@
 """The audit of a pair set on disk."""
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from talked import honest, planted, turns, write_pairs
 
@@ -101,6 +103,16 @@ def test_a_damaged_shard_ends_the_audit_with_its_name(tmp_path):
     (folder / "pairs-0.parquet").write_bytes(b"PAR1 no more")
     with pytest.raises(FakeInstructError, match=r"pairs-0\.parquet"):
         pairs_audit(open_pairs(folder))
+
+
+def test_a_column_that_is_no_text_ends_the_audit_with_the_shard_s_name(tmp_path):
+    folder = write_pairs(tmp_path / "set", honest(4))
+    table = pq.read_table(folder / "pairs-0.parquet")
+    place = table.column_names.index("group")
+    lists = pa.array([["g"]] * len(table))
+    pq.write_table(table.set_column(place, "group", lists), folder / "pairs-0.parquet")
+    with pytest.raises(FakeInstructError, match=r"pairs-0\.parquet.*has a column that is not text"):
+        count_labels(open_pairs(folder))
 
 
 def test_a_set_of_nothing_is_refused(tmp_path):

@@ -93,7 +93,10 @@ def test_a_template_of_few_images_says_so_instead_of_a_figure():
     section = questions_section(talks, seed=0)
     found = row(section, "verdict/ask")
     assert found["AUC of words"] is None
-    assert "too few" in found["interval"]
+    assert found["interval"] is None
+    (reason,) = section.tables[0].missing
+    assert reason.startswith("verdict/ask: no figure by words: ")
+    assert "too few" in reason
 
 
 def test_the_same_seed_gives_the_same_section():

@@ -123,3 +123,16 @@ def test_cells_are_for_people():
     table = Table(title="t", columns=("a", "b", "c", "d", "e"), rows=(("x", 12345, 0.5, 3e-7, None),))
     text = render(audit(tables=(table,)), None)
     assert all(f">{cell}<" in text for cell in ("12,345", "0.500", "3e-07", "–"))
+
+
+def test_numbers_never_wrap_and_reasons_stand_below_the_table():
+    reason = "a: 18 images of a label are too few."
+    row = ("a", 1234, None, "0.123 – 0.987", "a text of more than twenty-four characters")
+    text = render(
+        audit(tables=(Table(title="t", columns=tuple("abcde"), rows=(row,), missing=(reason,)),)), None
+    )
+    assert "table.data td, table.data thead th { white-space:nowrap; }" in text
+    assert "<td>1,234</td>" in text
+    assert "<td>0.123 – 0.987</td>" in text
+    assert '<td class="words">a text of more' in text
+    assert text.index("</table>") < text.index(reason)

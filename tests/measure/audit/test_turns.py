@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from talked import honest, planted, turns
 
 from fakeinstruct.measure.audit.sample import Turn
-from fakeinstruct.measure.audit.turns import REFUSAL, cut, turns_section
+from fakeinstruct.measure.audit.turns import cut, declines, turns_section
 
 ASKED = Turn("user", ("image", "text"), "What is it?")
 SAID = Turn("assistant", ("text",), "It is fake.")
@@ -116,7 +116,7 @@ def test_what_counts_as_cut():
     ],
 )
 def test_refusals_are_known(text):
-    assert REFUSAL.search(text)
+    assert declines(text)
     assert levels(turns_section(spoiled(turns("What?", text)))) == {"Answers that refuse": "warning"}
 
 
@@ -131,7 +131,7 @@ def test_refusals_are_known(text):
     ],
 )
 def test_what_is_no_refusal(text):
-    assert not REFUSAL.search(text)
+    assert not declines(text)
 
 
 def test_one_answer_to_a_whole_template_is_found():

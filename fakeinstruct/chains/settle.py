@@ -13,8 +13,8 @@ from dataclasses import dataclass
 
 from fakeinstruct.base.errors import RecordError, Rejects
 from fakeinstruct.chains.duplicates import Print, near_pairs
-from fakeinstruct.chains.importers.splits import draw_split
 from fakeinstruct.chains.schema import Chain, Label, Split
+from fakeinstruct.chains.splits import draw_split
 
 _PRECEDENCE = (Split.TEST, Split.VALIDATION, Split.TRAIN, None)
 

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fakeinstruct.base.errors import UsageError
-from fakeinstruct.chains.importers.settle import Place
+from fakeinstruct.base.files import check_outside
 from fakeinstruct.chains.items import Item, read_items
+from fakeinstruct.chains.settle import Place
 from fakeinstruct.chains.store import ChainSet
 
 
@@ -68,9 +69,7 @@ def parts_of(sets: Sequence[ChainSet], out: Path, *, without_images: bool) -> li
                 f"may not be trained on, so it is not merged ({chains.meta.evaluation_only})",
                 file=chains.folder,
             )
-        for path in (chains.folder, chains.image_root):
-            if path.resolve().is_relative_to(out.resolve()):
-                raise UsageError("lies in the folder to be written", file=path, hint="Change --out.")
+        check_outside(out, chains.folder, chains.image_root)
         if not without_images and not chains.image_root.is_dir():
             raise UsageError(
                 "the image root is not a folder",

@@ -6,15 +6,21 @@ import base64
 import io
 from typing import Literal
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 from PIL import Image
 
 
-def environment() -> Environment:
-    """Jinja for pages: whatever comes from data is escaped, and what is not there is an error."""
+def environment(package: str, *, escape: bool = True) -> Environment:
+    """Jinja for pages: whatever comes from data is escaped, and what is not there is an error.
+
+    Args:
+        package: The package that the templates lie in; `page.css.jinja` is found from any.
+        escape: Whether to escape HTML. What is no HTML takes care of itself.
+    """
     jinja = Environment(
-        loader=PackageLoader("fakeinstruct.measure", "."),
-        autoescape=True,
+        loader=ChoiceLoader([PackageLoader(package, "."), PackageLoader("fakeinstruct.base", ".")]),
+        autoescape=escape,  # noqa: S701 - said by the caller, True for pages
+        keep_trailing_newline=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
