@@ -153,7 +153,7 @@ def _rows(
             for _, (number, variant) in zip(range(wanted[topic]), drawn, strict=False):
                 choices = render._choices(template, facts, variant)
                 values = render._values(template, facts, variant, choices)
-                phrases = render._phrases(template, facts, variant)
+                phrases = {n: p.text for n, p in render.chosen_phrases(template, facts, variant)}
                 texts = _texts(template, values, phrases, compile_source)
                 identity = render.pair_id(facts.chain.id, template.id, topic, number)
                 pair = render.Rendered(identity, template, facts, variant.subject, choices, texts)

@@ -11,7 +11,7 @@ from jinja2 import nodes
 
 from fakeinstruct.expand import sandbox
 from fakeinstruct.expand.sandbox import Finding
-from fakeinstruct.expand.template import Template
+from fakeinstruct.expand.template import Phrase, Template
 from fakeinstruct.expand.wording import Say, compile_text
 
 FREE = "tags"
@@ -54,9 +54,9 @@ def watched(template: Template) -> tuple[Template, Branches]:
     copy, branches = replace(template), Branches()
     _watch(copy.tree, branches, "")
     texts = dict.fromkeys(text for text in copy.phrase_texts() if "{" in text)  # lists may share one
-    phrases = {text: _compile_phrase(copy, text, branches) for text in texts}
+    phrases = {text: Phrase(text, _compile_phrase(copy, text, branches)) for text in texts}
     says = [(name, _compile(copy, copy.blocks[name].body, branches)) for name, _ in copy.turns]
-    vars(copy).update(phrase_says=phrases, says=tuple(says))  # in place of what it would compile itself
+    vars(copy).update(_compiled=phrases, says=tuple(says))  # in place of what it would compile itself
     return copy, branches
 
 

@@ -7,13 +7,16 @@ chain number, and likewise what a template's pairs share, so that a pair costs i
 from __future__ import annotations
 
 from collections import Counter
-from itertools import accumulate
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from fakeinstruct.expand.context import Facts
-from fakeinstruct.expand.render import Rendered, advice_origin, images_in_turn
+from fakeinstruct.expand.render import Rendered, advice_origin
 from fakeinstruct.expand.target import target_of
 from fakeinstruct.expand.template import Template
 
@@ -159,26 +162,29 @@ class Columns:
         turns      user              assistant   user_2 (two looks)        assistant_2
         content    image  "Real?"    "fake"      crop  crop  "And now?"    "Still fake."
         """
-        texts: list[str | None] = []
-        kinds: list[str] = []
-        sizes: list[int] = []
-        roles: list[str] = []
+        texts: list[str | None] = []  # None where an image stands
         for pair in self._pairs:
-            for turn, ((_, role), text) in enumerate(zip(pair.template.turns, pair.texts, strict=True)):
-                images = images_in_turn(pair, turn)
-                texts += [None] * images
-                texts.append(text)
-                kinds += ["image"] * images
-                kinds.append("text")
-                sizes.append(images + 1)
-                roles.append(role)
-        content = pa.StructArray.from_arrays(
-            [pa.array(kinds, pa.string()), pa.array(texts, pa.string())], fields=list(_CONTENT)
-        )
+            texts.append(None)
+            if crops := len(pair.subject.looks) and len(pair.subject.crops):
+                texts += (*pair.texts[:2], *[None] * crops, *pair.texts[2:])
+            else:
+                texts += pair.texts
+        turns = np.array([len(pair.texts) for pair in self._pairs], np.int32)
+        first = np.cumsum(turns) - turns
+        position = np.arange(turns.sum(), dtype=np.int32) - np.repeat(first, turns)
+        sizes = 1 + (position == 0)
+        for number, pair in enumerate(self._pairs):
+            if pair.subject.looks:
+                sizes[first[number] + 2] += len(pair.subject.crops)
+        words = pa.array(texts, pa.string())
+        kinds = pc.if_else(pc.is_null(words), "image", "text")
+        content = pa.StructArray.from_arrays([kinds, words], fields=list(_CONTENT))
+        roles = pc.if_else(pa.array(position % 2 == 0), "user", "assistant")
         contents = pa.ListArray.from_arrays(_offsets(sizes), content)
         kind = SCHEMA.field("messages").type.value_type
-        turns = pa.StructArray.from_arrays([pa.array(roles, pa.string()), contents], fields=list(kind))
-        return pa.ListArray.from_arrays(_offsets([len(pair.texts) for pair in self._pairs]), turns)
+        return pa.ListArray.from_arrays(
+            _offsets(turns), pa.StructArray.from_arrays([roles, contents], fields=list(kind))
+        )
 
     def _targets(self) -> pa.Array:
         found = [target_of(pair.template, pair.facts, pair.subject, pair.choices) for pair in self._pairs]
@@ -187,5 +193,5 @@ class Columns:
         return pa.StructArray.from_arrays(values, fields=list(kind))
 
 
-def _offsets(sizes: list[int]) -> pa.Array:
-    return pa.array([0, *accumulate(sizes)], pa.int32())
+def _offsets(sizes: Sequence[int] | NDArray[np.integer]) -> pa.Array:
+    return pa.array(np.concatenate([[0], np.cumsum(sizes)]).astype(np.int32))

@@ -57,6 +57,6 @@ def _question_lists(template: Template) -> dict[str, tuple[str, ...]] | None:
 def _worded(template: Template, lists: dict[str, tuple[str, ...]]) -> Iterator[str]:
     for phrases in product(*lists.values()):
         values: Values = {}
-        word(template, dict(zip(lists, phrases, strict=True)), values)
+        word(template, zip(lists, map(template.phrase, phrases), strict=True), values)
         _, say = template.says[0]
         yield say(values)

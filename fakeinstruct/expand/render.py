@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -13,7 +13,7 @@ from fakeinstruct.expand.context import PLACEHOLDER, Facts
 from fakeinstruct.expand.options import LETTERS, option_texts
 from fakeinstruct.expand.space import Space, Subject, Variant, spaces
 from fakeinstruct.expand.target import target_of
-from fakeinstruct.expand.template import Template
+from fakeinstruct.expand.template import Phrase, Template
 from fakeinstruct.expand.variants import Permutation, mix, order
 from fakeinstruct.expand.wording import Say, Values, WordingError
 
@@ -97,8 +97,8 @@ def render_variant(template: Template, facts: Facts, drawn: Drawn) -> Rendered:
     try:
         choices = _choices(template, facts, variant)
         values = _values(template, facts, variant, choices)
-        word(template, _phrases(template, facts, variant), values)
-        texts = tuple(_turn(template, block, say, values) for block, say in template.says)
+        word(template, chosen_phrases(template, facts, variant), values)
+        texts = tuple([_turn(template, block, say, values) for block, say in template.says])
     except RecordError as error:
         raise error.located(record=facts.chain.id) from None
     identity = pair_id(facts.chain.id, template.id, subject.topic, number)
@@ -198,7 +198,8 @@ def _choices(template: Template, facts: Facts, variant: Variant) -> Choices | No
     texts = option_texts(spec, options, facts.names)
     arranged = order(variant.order, len(texts))
     worded = tuple(
-        _phrase(template, spec.texts[kind], values) for kind, values in (texts[n] for n in arranged)
+        _phrase(template, template.phrase(spec.texts[kind]), values)
+        for kind, values in (texts[n] for n in arranged)
     )
     return Choices(worded, LETTERS[arranged.index(options.right)], options.present)
 
@@ -212,34 +213,37 @@ def _values(template: Template, facts: Facts, variant: Variant, choices: Choices
     return values
 
 
-def _phrases(template: Template, facts: Facts, variant: Variant) -> dict[str, str]:
-    """The chosen phrases, as they stand in the template."""
-    lists = template.phrase_lists(facts.chain.label.value, variant.subject.status)
-    return {
-        name: phrases[digit]
+def chosen_phrases(template: Template, facts: Facts, variant: Variant) -> list[tuple[str, Phrase]]:
+    """The phrases of a variant, by the names of their lists."""
+    lists = template.phrase_lists(facts.values["label"], variant.subject.status)
+    return [
+        (name, phrases[digit])
         for name, phrases, digit in zip(template.variants, lists, variant.phrases, strict=True)
-    }
+    ]
 
 
-def word(template: Template, chosen: dict[str, str], values: Values) -> None:
+def word(template: Template, chosen: Iterable[tuple[str, Phrase]], values: Values) -> None:
     """Word the chosen phrases and add them to the values; those with Jinja in them see the plain ones.
 
     Raises:
         RecordError: If one runs over a budget or meets a hole.
     """
-    says = template.phrase_says
-    values |= {name: text for name, text in chosen.items() if text not in says}
-    values |= {name: _phrase(template, text, values) for name, text in chosen.items() if text in says}
+    to_say = []
+    for name, phrase in chosen:
+        if phrase.say is None:
+            values[name] = phrase.text
+        else:
+            to_say.append((name, phrase))
+    values |= [(name, _phrase(template, phrase, values)) for name, phrase in to_say]
 
 
-def _phrase(template: Template, text: str, values: Values) -> str:
-    say = template.phrase_says.get(text)
-    if say is None:
-        return text
+def _phrase(template: Template, phrase: Phrase, values: Values) -> str:
+    if phrase.say is None:
+        return phrase.text
     try:
-        return say(values)
+        return phrase.say(values)
     except WordingError as error:
-        raise RecordError(f"phrase {text!r}: {error}", file=template.file) from None
+        raise RecordError(f"phrase {phrase.text!r}: {error}", file=template.file) from None
 
 
 def _turn(template: Template, block: str, say: Say, values: Values) -> str:

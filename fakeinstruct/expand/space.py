@@ -289,7 +289,7 @@ def _count_advice(template: Template, subject: Subject) -> int:
 
 def item_of(template: Template, facts: Facts, subject: Subject) -> Item:
     """A subject with the number of variants that the template has for it."""
-    case = (facts.chain.label.value, subject.status, _count_advice(template, subject))
+    case = (facts.values["label"], subject.status, _count_advice(template, subject))
     size = template.sizes.get(case)
     if size is None:
         radices = _radices(template, *case)

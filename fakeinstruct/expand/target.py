@@ -24,6 +24,7 @@ BOXES = frozenset({"boxes", "box"})
 
 PLACES = WORDS | BOXES | {"where"}
 
+
 class Telling(NamedTuple):
     """What the answers of a template tell, whichever phrases they are worded with, for one label and status.
 
@@ -63,7 +64,7 @@ def target_of(template: Template, facts: Facts, subject: Subject, choices: Choic
     Returns:
         Plain values; `tags` is a list of names and values, or None if the answer gives none.
     """
-    label = facts.chain.label.value
+    label = facts.values["label"]
     telling = _telling(template, label, subject.status)
     attributes = _attributes(telling, facts, subject)
     if choices:
@@ -132,7 +133,10 @@ def _traces_of(owners: tuple[str, ...], facts: Facts, subject: Subject) -> Seque
         return found[0] if found else ()
     chosen = {trace.id: trace for traces in found for trace in traces}
     in_order = [trace for trace in facts.traces if chosen.pop(trace.id, None)]
-    return [*in_order, *chosen.values()]  # a trace against the label is told where its attribute is asked about
+    return [
+        *in_order,
+        *chosen.values(),
+    ]  # a trace against the label is told where its attribute is asked about
 
 
 _OWNED: dict[str, Callable[[Facts, Subject], Sequence[TraceFacts]]] = {

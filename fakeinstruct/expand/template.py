@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from jinja2 import nodes
 
@@ -18,6 +18,18 @@ from fakeinstruct.expand.wording import Say, compile_text
 
 Phrases = Mapping[str, tuple[str, ...]]
 """Phrases by label or status; under the empty key where they serve all."""
+
+
+class Phrase(NamedTuple):
+    """A phrase of a template.
+
+    Attributes:
+        text: As it stands in the template.
+        say: What words it, if there is Jinja in it.
+    """
+
+    text: str
+    say: Say | None
 
 
 @dataclass(frozen=True)
@@ -79,14 +91,18 @@ class Template:
             for block, _ in self.turns
         )
 
+    def phrase(self, text: str) -> Phrase:
+        """A phrase or option text, compiled if there is Jinja in it."""
+        known = self._compiled.get(text)
+        if known is None:
+            file = f"{self.file} ({text[:40]})"
+            known = Phrase(text, sandbox.compile_phrase(text, file) if "{" in text else None)
+            self._compiled[text] = known
+        return known
+
     @cached_property
-    def phrase_says(self) -> dict[str, Say]:
-        """What words each phrase and option text, those without Jinja left out."""
-        return {
-            text: sandbox.compile_phrase(text, f"{self.file} ({text[:40]})")
-            for text in self.phrase_texts()
-            if "{" in text
-        }
+    def _compiled(self) -> dict[str, Phrase]:
+        return {}
 
     @cached_property
     def writes_boxes(self) -> bool:
@@ -106,14 +122,15 @@ class Template:
         if self.front.options:
             yield from self.front.options.texts.values()
 
-    def phrase_lists(self, label: str, status: str | None) -> tuple[tuple[str, ...], ...]:
+    def phrase_lists(self, label: str, status: str | None) -> tuple[tuple[Phrase, ...], ...]:
         """The list of phrases of each variant, for a label and, over attributes, a status."""
         known = self._phrase_lists.get((label, status))
         if known is None:
             cases = ("", status or "", label)
-            known = tuple(
+            texts = (
                 next((lists[case] for case in cases if case in lists), ()) for lists in self.variants.values()
             )
+            known = tuple(tuple(map(self.phrase, own)) for own in texts)
             self._phrase_lists[label, status] = known
         return known
 
@@ -128,7 +145,7 @@ class Template:
         return {}
 
     @cached_property
-    def _phrase_lists(self) -> dict[tuple[str, str | None], tuple[tuple[str, ...], ...]]:
+    def _phrase_lists(self) -> dict[tuple[str, str | None], tuple[tuple[Phrase, ...], ...]]:
         return {}
 
     def answer_fields(self, label: str, status: str | None) -> frozenset[tuple[str, str]]:
@@ -145,7 +162,7 @@ class Template:
             known = frozenset(use[1:] for block in blocks for use in fields_in(block))
             for name, phrases in zip(self.variants, self.phrase_lists(label, status), strict=True):
                 if name in said and phrases:
-                    trees = (sandbox.parse(text, self.file) for text in phrases)
+                    trees = (sandbox.parse(phrase.text, self.file) for phrase in phrases)
                     known |= frozenset.intersection(*(frozenset(u[1:] for u in fields_in(t)) for t in trees))
             self._answer_fields[label, status] = known
         return known
