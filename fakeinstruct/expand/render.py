@@ -76,9 +76,8 @@ def draw(template: Template, facts: Facts, topic: str, space: Space, seed: int) 
     The order depends on the seed, the chain's id, the template's id and the topic alone, so a larger quota
     adds pairs to those of a smaller one.
     """
-    key = mix(_key(seed, facts.chain.id) ^ _key(template.id, topic))
-    for number in Permutation(space.count, key):
-        yield Drawn(number, space.decode(number))
+    permutation = Permutation(space.count, mix(_key(seed, facts.chain.id) ^ _key(template.id, topic)))
+    return (Drawn(number, space.decode(number)) for number in permutation)
 
 
 @lru_cache(maxsize=65_536)

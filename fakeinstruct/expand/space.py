@@ -110,7 +110,7 @@ class Variant:
     subject: Subject
     advice: int
     order: int
-    phrases: tuple[int, ...]
+    phrases: Sequence[int]
 
 
 @dataclass(slots=True)
@@ -135,8 +135,8 @@ class Space:
         """
         for item in self.items:
             if number < item.count:
-                advice, order, *phrases = decode(number, item.radices)
-                return Variant(item.subject, advice, order, tuple(phrases))
+                digits = decode(number, item.radices)
+                return Variant(item.subject, digits[0], digits[1], digits[2:])
             number -= item.count
         raise ValueError("the number lies outside the space")
 

@@ -110,7 +110,7 @@ def _find_telling(template: Template, label: str, status: str | None) -> Telling
 
 def _attributes(telling: Telling, facts: Facts, subject: Subject) -> list[str]:
     """Attributes of the traces told, and of the flaws named."""
-    told = (*_traces_of(telling.words, facts, subject), *_traces_of(telling.named, facts, subject))
+    told = [*_traces_of(telling.words, facts, subject), *_traces_of(telling.named, facts, subject)]
     found = [trace.attribute for trace in told if trace.attribute]
     if telling.judged:
         about = (subject.attribute, *(subject.couple or ()))
@@ -128,6 +128,8 @@ def _boxes(telling: Telling, facts: Facts, subject: Subject) -> Iterable[Fractio
 
 def _traces_of(owners: tuple[str, ...], facts: Facts, subject: Subject) -> Sequence[TraceFacts]:
     """The traces that some names of the context stand for, in the order of the chain."""
+    if not owners:
+        return ()
     found = [_OWNED[owner](facts, subject) for owner in owners if owner in _OWNED]
     if len(found) <= 1:
         return found[0] if found else ()

@@ -18,12 +18,12 @@ def decode(index: int, radices: Sequence[int]) -> list[int]:
     >>> decode(7, [2, 3, 2])
     [1, 0, 1]
     """
-    if not 0 <= index < math.prod(radices):
-        raise ValueError(f"index {index} lies outside a space of {math.prod(radices)}")
-    digits = []
+    rest, digits = index, []
     for radix in reversed(radices):
-        index, digit = divmod(index, radix)
+        rest, digit = divmod(rest, radix)
         digits.append(digit)
+    if rest:
+        raise ValueError(f"index {index} lies outside a space of {math.prod(radices)}")
     return digits[::-1]
 
 

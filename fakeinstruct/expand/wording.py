@@ -78,12 +78,13 @@ def compile_text(body: Sequence[nodes.Node], filters: Mapping[str, Callable[[Any
         say = compiler.sequence(body)
     except RecursionError:
         raise UsageError("is nested too deeply", file=file) from None
-    if not compiler.loops:
-        return lambda values: _bounded(say(values).strip())
+    reset = compiler.loops
 
     def worded(values: Values) -> str:
-        _Steps.taken = 0
-        return _bounded(say(values).strip())
+        if reset:
+            _Steps.taken = 0
+        text = say(values).strip()
+        return text if len(text) <= MAX_CHARACTERS else _bounded(text)
 
     return worded
 
