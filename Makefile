@@ -44,7 +44,7 @@ cifake: install  ## the whole way on CIFAKE: make cifake DATA=cifake.zip
 		--baseline cnn --baseline statistics --baseline metadata
 
 bench-expand: install  ## expansion beside datasets.map and others; CHAINS and PAIRS say how much
-	$(BIN)/python benchmarks/expand.py --chains $(or $(CHAINS),4000) --pairs $(or $(PAIRS),2000000) --out $(RUNS)/bench-expand
+	$(BIN)/python benchmarks/expand.py --chains $(or $(CHAINS),2000) --pairs $(or $(PAIRS),2000000) --out $(RUNS)/bench-expand
 
 test: install  ## the quick tests
 	$(BIN)/python -m pytest -m "not slow"
