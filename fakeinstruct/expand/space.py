@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -74,12 +75,22 @@ class Subject:
             return {"region": self.region.view}
         if self.trace:
             return {"trace": self.trace.advised(advice)}
-        values: dict[str, Any] = {"traces": [trace.advised(advice) for trace in self.traces]}
+        values: dict[str, Any] = {"traces": _all_advised(self.traces, advice)}
         if self.strongest:
             values["strongest"] = self.strongest.advised(advice)
         if self.looks:
             values["looks"] = [look.view for look in self.looks]
         return values
+
+
+def _all_advised(traces: Iterable[TraceFacts], advice: int) -> list[dict[str, Any]]:
+    """Views of traces; those of one attribute take the bank's advice in turn, so that none comes twice."""
+    turns: Counter[str | None] = Counter()
+    views = []
+    for trace in traces:
+        views.append(trace.advised(advice + turns[trace.attribute]))
+        turns[trace.attribute] += 1
+    return views
 
 
 def _advised(attribute: AttributeFacts, advice: int) -> dict[str, Any]:

@@ -213,3 +213,13 @@ def test_jinja_in_a_chain_is_text_and_a_long_text_is_rejected(templates, taxonom
     (error,) = render_chain(templates.templates, facts, {("reasoning/explain", ""): 1}, 0)
     assert "longer than 20,000 characters" in str(error)
     assert error.record == "c"
+
+
+def test_traces_of_one_attribute_get_different_advice_of_the_bank(templates, taxonomy):
+    """Four flaws of one attribute would otherwise be mended by the same sentence four times."""
+    chain = make_chain("same", Label.FAKE, traces=3)
+    traces = tuple(trace.model_copy(update={"attribute": "edge", "advice": None}) for trace in chain.traces)
+    facts = gather(chain.model_copy(update={"traces": traces}), taxonomy)
+    for pair in render_chain(templates.templates, facts, {("reasoning/interview", ""): 5}, 0):
+        told = [text for text in taxonomy.attributes["edge"].advice if text in pair.texts[-1]]
+        assert len(told) == 3
