@@ -16,7 +16,7 @@ SETTINGS = "demo.json"
 """Marks a demo's folder, with the settings that it goes on with."""
 
 PAIRS_PER_IMAGE = 150
-"""Pairs asked for: enough that the two recipes find as many of each task as they take of an image."""
+"""Pairs asked for: enough that the recipe finds as many of each task as it takes of an image."""
 
 
 def run_demo(out: str | Path, *, images: int = 2000, seed: int = 0) -> dict[str, Any]:
@@ -48,7 +48,7 @@ def run_demo(out: str | Path, *, images: int = 2000, seed: int = 0) -> dict[str,
 
     out = Path(out)
     claim(out, {"images": images, "seed": seed})
-    chains, pairs, align, run = out / "chains", out / "pairs", out / "align", out / "train"
+    chains, pairs, run = out / "chains", out / "pairs", out / "train"
     expert, answers, choices, report = run / "expert", out / "answers", out / "choices", out / "report"
     rejects = Rejects()
 
@@ -59,12 +59,9 @@ def run_demo(out: str | Path, *, images: int = 2000, seed: int = 0) -> dict[str,
     with step(f"fakeinstruct expand {chains} --out {pairs} --seed {seed} --pairs {asked}"):
         manifest = expand(open_chains(chains), pairs, seed=seed, pairs=asked, rejects=rejects)
         say(f"{manifest.pairs:,} distinct pairs of {manifest.chains:,} images")
-    for recipe, *overrides in (
-        ("sample-align", f"pairs={pairs}", f"out={align}", f"seed={seed}"),
-        ("sample", f"base={align / 'expert'}", f"pairs={pairs}", f"out={run}", f"seed={seed}"),
-    ):
-        with step(f"fakeinstruct train {recipe} {' '.join(overrides)}"):
-            train(load_recipe(recipe, overrides), rejects=rejects)
+    overrides = [f"pairs={pairs}", f"out={run}", f"seed={seed}"]
+    with step(f"fakeinstruct train sample {' '.join(overrides)}"):
+        train(load_recipe("sample", overrides), rejects=rejects)
     with step(f"fakeinstruct score {expert} {chains} --out {answers} --explain"):
         score(load_expert(expert), open_chains(chains), answers, explain=True, rejects=rejects)
     with step(f"fakeinstruct score {expert} {pairs} --out {choices} --split test"):

@@ -1,128 +1,155 @@
-"""Batches: image blocks put in their place, rows padded on the right."""
+"""Batches: rows of one conversation each, padded on the right, or one packed row."""
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 import torch
-from PIL import ImageOps
 from torch import Tensor
 
-from fakeinstruct.base.boxes import Fractions
-from fakeinstruct.base.images import crop_image, load_image, resolve_under
-from fakeinstruct.expert.rows import image_block
-from fakeinstruct.expert.sft import IGNORE
+from fakeinstruct.expert.blocks import Placer
+from fakeinstruct.expert.loss import targets_of
+from fakeinstruct.expert.packing import Conversation, Packer, Positions
 
-CACHE_BYTES = 256 * 2**20
-"""Most bytes of processed pixels kept for reuse: an image comes back with its other pairs."""
-
-
-class ImageBlocks:
-    """Reads and processes images, keeping the latest up to a number of bytes."""
-
-    def __init__(self, processor: Any, image_root: Path, limit: int = CACHE_BYTES) -> None:
-        self.processor = processor
-        self.image_root = image_root
-        self.limit = limit
-        self._bytes = 0
-        self._kept: OrderedDict[tuple[str, Fractions | None, bool], dict[str, Any]] = OrderedDict()
-
-    def get(self, path: str, crop: Fractions | None = None, *, mirrored: bool = False) -> dict[str, Any]:
-        """The block of the image at `path` under the image root, of a crop, or of its mirror image.
-
-        See `rows.image_block`.
-
-        Raises:
-            RecordError: If it cannot be read.
-        """
-        key = (path, crop, mirrored)
-        if key in self._kept:
-            self._kept.move_to_end(key)
-            return self._kept[key]
-        image = load_image(resolve_under(self.image_root, path))
-        image = image if crop is None else crop_image(image, crop)
-        block = image_block(self.processor, ImageOps.mirror(image) if mirrored else image)
-        self._kept[key] = block
-        self._bytes += _size(block)
-        while self._bytes > self.limit and len(self._kept) > 1:
-            self._bytes -= _size(self._kept.popitem(last=False)[1])
-        return block
+Join = Callable[[Sequence[Mapping[str, Tensor]]], dict[str, Tensor]]
+"""How a family puts the tensors of several images together for one forward pass."""
 
 
-def _size(block: dict[str, Any]) -> int:
-    return sum(value.nbytes for value in block.values() if isinstance(value, Tensor))
-
-
-def place_blocks(
-    ids: Sequence[int], values: Sequence[int], blocks: Sequence[Sequence[int]], image_token: int
-) -> list[int]:
-    """Put the blocks of images in the places of their placeholders, the first in the first.
-
-        ids      a  I              b  I          c
-        result   a  [ i i i i i ]  b  [ i i i ]  c
-
-    Args:
-        ids: Token ids with as many placeholders as blocks.
-        values: What is to be expanded: `ids` themselves, or labels of the same length.
-        blocks: What stands in each placeholder's place.
-        image_token: Id of the placeholder.
-    """
-    left = iter(blocks)
-    placed: list[int] = []
-    for token, value in zip(ids, values, strict=True):
-        placed += next(left) if token == image_token else (value,)
-    return placed
+def concatenate(images: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
+    """The tensors of several images along their first axis, as most families take them."""
+    return {name: torch.cat([image[name] for image in images]) for name in images[0]}
 
 
 class Collator:
-    """Makes a batch of rows: what `Trainer` calls for each step.
+    """Makes a batch of rows, one conversation each: for scoring, and for models that cannot be packed.
 
     Args:
         processor: The expert's processor.
         image_root: The folder that image paths are relative to.
+        weights: Weight of each task's tokens in the loss; 1 for others.
+        tasks: The tasks by number.
         mirror: Turn images left to right at random, by PyTorch's seed.
+        join: How a family puts the tensors of several images together.
     """
 
-    def __init__(self, processor: Any, image_root: Path, *, mirror: bool = False) -> None:
-        self.mirror = mirror
-        self.image_token = int(processor.image_token_id)
+    def __init__(
+        self,
+        processor: Any,
+        image_root: Path,
+        *,
+        weights: Mapping[str, float] | None = None,
+        tasks: Sequence[str] = (),
+        mirror: bool = False,
+        join: Join = concatenate,
+    ) -> None:
+        self.placer = Placer(processor, image_root)
         self.pad_token = int(processor.tokenizer.pad_token_id)
-        self.blocks = ImageBlocks(processor, image_root)
+        self.weights = weights or {}
+        self.tasks = tuple(tasks)
+        self.mirror = mirror
+        self.join = join
 
-    def __call__(self, rows: Sequence[dict[str, Any]]) -> dict[str, Tensor]:
-        """Batch rows of `input_ids`, `image`, `crops` if there are any and, for training, `labels`.
-
-        A row with crops is never mirrored.
+    def __call__(self, rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
+        """Batch rows; see `Placer.place`.
 
         Returns:
-            `input_ids`, `attention_mask` and `labels`, each of shape (batch, longest row), padded on the right,
-            where causal attention cannot see it, and the images' tensors concatenated.
+            `input_ids` and `attention_mask` of shape (batch, longest row), padded on the right, where causal
+            attention cannot see it, the images' tensors joined and, for training, `targets`.
         """
-        mirrored = torch.rand(len(rows)) < 0.5 if self.mirror else torch.zeros(len(rows), dtype=torch.bool)
-        blocks: list[dict[str, Any]] = []
-        ids, labels = [], []
-        for row, turn in zip(rows, mirrored, strict=True):
-            crops = [tuple(crop) for crop in row.get("crops") or ()]
-            own = [self.blocks.get(row["image"], mirrored=bool(turn) and not crops)]
-            own += [self.blocks.get(row["image"], crop) for crop in crops]
-            blocks += own
-            tokens = [block["input_ids"] for block in own]
-            ids.append(place_blocks(row["input_ids"], row["input_ids"], tokens, self.image_token))
-            if "labels" in row:
-                unsupervised = [[IGNORE] * len(block) for block in tokens]
-                labels.append(place_blocks(row["input_ids"], row["labels"], unsupervised, self.image_token))
-        batch = {
-            "input_ids": pad(ids, self.pad_token),
-            "attention_mask": pad([[1] * len(row) for row in ids], 0),
+        placed = [
+            self.placer.place(row, mirrored=turn) for row, turn in zip(rows, self.turned(rows), strict=True)
+        ]
+        batch: dict[str, Any] = {
+            "input_ids": pad([one.input_ids for one in placed], self.pad_token),
+            "attention_mask": pad([[1] * len(one.input_ids) for one in placed], 0),
         }
+        labels = [one.labels for one in placed if one.labels is not None]
         if labels:
-            batch["labels"] = pad(labels, IGNORE)
-        for name in blocks[0].keys() - {"input_ids"}:
-            batch[name] = torch.cat([block[name] for block in blocks])
-        return batch
+            batch["targets"] = targets_of(
+                labels, [self.weight(row) for row in rows], [self.task(row) for row in rows]
+            )
+        return batch | self.join([pixels(image) for one in placed for image in one.images])
+
+    def turned(self, rows: Sequence[Any]) -> list[bool]:
+        """Which rows are mirrored."""
+        return (torch.rand(len(rows)) < 0.5).tolist() if self.mirror else [False] * len(rows)
+
+    def weight(self, row: dict[str, Any]) -> float:
+        """The weight of a row's tokens; 0 for a filler."""
+        return self.weights.get(row["task"], 1.0) if row.get("counts", True) else 0.0
+
+    def task(self, row: dict[str, Any]) -> int:
+        """The number of a row's task."""
+        return self.tasks.index(row["task"]) if self.tasks else 0
+
+
+class PackCollator(Collator):
+    """Makes one packed row: consecutive rows of one `tree` share their image.
+
+    Args:
+        positions: The family's rule of positions.
+        options: Those of `Collator`.
+    """
+
+    def __init__(self, processor: Any, image_root: Path, *, positions: Positions, **options: Any) -> None:
+        super().__init__(processor, image_root, **options)
+        self.packer = Packer(positions)
+
+    def __call__(self, rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
+        """Pack rows that `order.PairRows` gave.
+
+        Returns:
+            `input_ids` of shape (1, length), `position_ids`, the layout as `tree`, `logits_to_keep`, the images'
+            tensors in the order in which their blocks lie, and `targets`.
+        """
+        trees = [list(group) for _, group in groupby(rows, key=lambda row: row["tree"])]
+        images: list[dict[str, Tensor]] = []
+        groups = [
+            self._group(tree, images, mirrored=turn)
+            for tree, turn in zip(trees, self.turned(trees), strict=True)
+        ]
+        packed = self.packer.pack(groups, images)
+        return {
+            "input_ids": packed.input_ids,
+            "position_ids": packed.position_ids,
+            "tree": packed.layout,
+            "logits_to_keep": packed.targets.places,
+            "targets": packed.targets,
+            **self.join(images),
+        }
+
+    def _group(
+        self, rows: Sequence[dict[str, Any]], images: list[dict[str, Tensor]], *, mirrored: bool
+    ) -> list[Conversation]:
+        """The conversations of a tree; their images join those of the row, the shared one once."""
+        shared = len(images)
+        mirrored = mirrored and not any(row.get("crops") for row in rows)
+        group: list[Conversation] = []
+        for row in rows:
+            placed = self.placer.place(row, mirrored=mirrored)
+            if not group:
+                images.append(pixels(placed.images[0]))
+            own = range(len(images), len(images) + len(placed.images) - 1)
+            images += [pixels(image) for image in placed.images[1:]]
+            group.append(
+                Conversation(
+                    placed.input_ids,
+                    placed.labels or (),
+                    placed.blocks,
+                    (shared, *own),
+                    self.weight(row),
+                    self.task(row),
+                )
+            )
+        return group
+
+
+def pixels(image: dict[str, Any]) -> dict[str, Tensor]:
+    """The tensors of an image, without its tokens."""
+    return {name: tensor for name, tensor in image.items() if name != "input_ids"}
 
 
 def pad(rows: Sequence[Sequence[int]], value: int) -> Tensor:

@@ -9,7 +9,8 @@ from typing import Any
 
 from fakeinstruct.base.errors import UsageError
 from fakeinstruct.expand.pair import open_pairs
-from fakeinstruct.expert.families import PUBLISHED, family_of, published_config
+from fakeinstruct.expert.families import family_of
+from fakeinstruct.expert.published import PUBLISHED, published_config
 from fakeinstruct.expert.recipe import Recipe, deepspeed_config
 from fakeinstruct.expert.tune import apply_tune, count_parts
 

@@ -1,36 +1,55 @@
-"""What differs between families of vision-language models: where their parts lie, and published shapes.
+"""What differs between families of vision-language models, one entry each, and which models can be packed.
 
-A dry run needs no download: the shapes of the models that recipes name stand here, as their published
-`config.json` gives them, and a model built from a shape on PyTorch's meta device has every
-parameter and no memory.
+A family is named by the `model_type` of its configuration. Its exactness test stands in
+`tests/expert/test_exactness.py`: the loss and every gradient of a packed row are those of its pairs alone.
 """
 
 from __future__ import annotations
 
 import re
+from collections import Counter
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from fakeinstruct.base.errors import UsageError
+from fakeinstruct.expert import image_tensors, token_boxes
+from fakeinstruct.expert.dialect import JSON_PIXELS, JSON_THOUSANDTHS, SQUARE_FRACTIONS, THOUSANDTHS, Dialect
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor, nn
     from transformers import PreTrainedConfig
 
     from fakeinstruct.expert.recipe import Part
 
+TokenBoxes = Callable[[Any, Mapping[str, Any], tuple[int, int]], "Tensor"]
+"""From a processor, an image's block and the image's width and height to the place of each token of the block."""
+
 
 @dataclass(frozen=True)
 class Family:
-    """Where a family keeps its parts: anchored patterns over parameter and module names.
+    """A family's parts, images and boxes.
 
-    The patterns are tried in the order vision tower, projector, language model; the first that matches a
-    name owns it, so that a projector inside the tower's module must be excluded from the tower.
+    The patterns are anchored, over parameter and module names, and tried in the order vision tower, projector,
+    language model; the first that matches a name owns it, so that a projector inside the tower's module must be
+    excluded from the tower.
+
+    Attributes:
+        model_type: `model_type` of its configuration.
+        vision_tower: Pattern of the tower's names.
+        projector: Pattern of the names of what maps the tower's features to the language model's width.
+        language_model: Pattern of the language model's names, its output head included.
+        boxes: How its published models write boxes; ours are `THOUSANDTHS` in all of them.
+        token_boxes: Where each token of an image lies in the picture, see `fakeinstruct.expert.token_boxes`.
+        join: Puts the tensors of several images together for one row, see `fakeinstruct.expert.image_tensors`.
     """
 
     model_type: str
     vision_tower: str
     projector: str
+    token_boxes: TokenBoxes
+    boxes: Dialect = THOUSANDTHS
+    join: image_tensors.Join = image_tensors.concatenate
     language_model: str = r"(model\.language_model\.|lm_head\.).*"
 
     def part_of(self, name: str) -> Part:
@@ -60,91 +79,51 @@ class Family:
         ]
 
 
+QWEN_PROJECTOR = r"model\.visual\.(merger|deepstack_merger_list)\..*"
+QWEN_TOWER = r"model\.visual\.(?!merger\.|deepstack_merger_list\.).*"
+
 FAMILIES = {
     family.model_type: family
     for family in (
-        Family("llava", r"model\.vision_tower\..*", r"model\.multi_modal_projector\..*"),
-        Family("qwen2_5_vl", r"model\.visual\.(?!merger\.).*", r"model\.visual\.merger\..*"),
+        # LLaVA-1.5 and the built-in small expert, which is a LLaVA with another tower
+        Family(
+            "llava",
+            r"model\.vision_tower\..*",
+            r"model\.multi_modal_projector\..*",
+            token_boxes.llava,
+            SQUARE_FRACTIONS,
+        ),
+        Family(
+            "llava_next",
+            r"model\.vision_tower\..*",
+            r"model\.(multi_modal_projector\..*|image_newline)",
+            token_boxes.llava_next,
+            SQUARE_FRACTIONS,
+            image_tensors.pad_tiles,
+        ),
+        Family("qwen2_5_vl", QWEN_TOWER, QWEN_PROJECTOR, token_boxes.qwen, JSON_PIXELS),
+        Family("qwen3_vl", QWEN_TOWER, QWEN_PROJECTOR, token_boxes.qwen, JSON_THOUSANDTHS),
+        Family("qwen3_5", QWEN_TOWER, QWEN_PROJECTOR, token_boxes.qwen, JSON_THOUSANDTHS),
+        Family(
+            "internvl",
+            r"model\.vision_tower\..*",
+            r"model\.multi_modal_projector\..*",
+            token_boxes.internvl,
+        ),
+        Family(
+            "smolvlm",
+            r"model\.vision_model\..*",
+            r"model\.connector\..*",
+            token_boxes.smolvlm,
+            join=image_tensors.concatenate_tiles,
+            language_model=r"(model\.text_model\.|lm_head\.).*",
+        ),
     )
 }
 """Families that can be trained, by the `model_type` of their configuration."""
 
-
-@dataclass(frozen=True)
-class Published:
-    """A published model: its configuration, and how many tokens an image costs.
-
-    Attributes:
-        model_type: Its family.
-        config: Keyword arguments of the family's configuration class.
-        image_tokens: Tokens of an image: LLaVA-1.5's 24 x 24 patches; for Qwen2.5-VL those of a 448 x 448
-            picture, one token for 28 x 28 pixels, since it takes images at their own size.
-    """
-
-    model_type: str
-    config: dict[str, Any]
-    image_tokens: int
-
-
-PUBLISHED = {
-    "llava-hf/llava-1.5-7b-hf": Published(
-        "llava",
-        {
-            "image_token_index": 32000,
-            "vision_config": {
-                "model_type": "clip_vision_model",
-                "hidden_size": 1024,
-                "image_size": 336,
-                "intermediate_size": 4096,
-                "num_attention_heads": 16,
-                "num_hidden_layers": 24,
-                "patch_size": 14,
-                "projection_dim": 768,
-            },
-            "text_config": {
-                "model_type": "llama",
-                "hidden_size": 4096,
-                "intermediate_size": 11008,
-                "num_hidden_layers": 32,
-                "num_attention_heads": 32,
-                "num_key_value_heads": 32,
-                "vocab_size": 32064,
-                "max_position_embeddings": 4096,
-            },
-        },
-        image_tokens=576,
-    ),
-    "Qwen/Qwen2.5-VL-7B-Instruct": Published(
-        "qwen2_5_vl",
-        {
-            "vision_config": {
-                "depth": 32,
-                "hidden_size": 1280,
-                "intermediate_size": 3420,
-                "num_heads": 16,
-                "out_hidden_size": 3584,
-                "patch_size": 14,
-                "spatial_merge_size": 2,
-                "temporal_patch_size": 2,
-                "window_size": 112,
-                "fullatt_block_indexes": [7, 15, 23, 31],
-            },
-            "text_config": {
-                "hidden_size": 3584,
-                "intermediate_size": 18944,
-                "num_hidden_layers": 28,
-                "num_attention_heads": 28,
-                "num_key_value_heads": 4,
-                "vocab_size": 152064,
-                "max_position_embeddings": 128000,
-                "rope_parameters": {"rope_type": "default", "mrope_section": [16, 24, 24], "rope_theta": 1e6},
-            },
-            "tie_word_embeddings": False,
-        },
-        image_tokens=256,
-    ),
-}
-"""Published shapes by hub name."""
+BOTH_WAYS = ("gemma3", "gemma3n", "gemma4", "paligemma")
+"""Models whose image tokens see each other in both directions; their configurations do not all say so."""
 
 
 def family_of(config: PreTrainedConfig) -> Family:
@@ -153,27 +132,45 @@ def family_of(config: PreTrainedConfig) -> Family:
     Raises:
         UsageError: If it is not one that can be trained.
     """
-    if config.model_type not in FAMILIES:
-        raise UsageError(
-            f"models of type '{config.model_type}' cannot be trained",
-            hint=f"Known: {', '.join(sorted(FAMILIES))}.",
-        )
-    return FAMILIES[config.model_type]
+    if config.model_type in FAMILIES:
+        return FAMILIES[config.model_type]
+    reason = _why_not_packed(config)
+    raise UsageError(
+        f"models of type '{config.model_type}' cannot be trained"
+        + (f", and could not be packed: {reason}" if reason else ""),
+        field="base",
+        hint=f"Known: {', '.join(sorted(FAMILIES))}. See docs/experts.md for what to take instead.",
+    )
 
 
-def published_config(name: str) -> PreTrainedConfig:
-    """The configuration of a published model, without a network.
+def why_not_packed(config: PreTrainedConfig) -> str | None:
+    """Why pairs of one image cannot share it exactly in this model; absent where they can.
 
-    Raises:
-        UsageError: If its shape is not in the table.
+    A branch of a packed row must see its prefix and itself, and nothing else may reach it. That holds
+    where every layer of the language model is plain causal attention, and for no other.
+
+    Args:
+        config: Configuration of a vision-language model.
     """
-    from transformers import CONFIG_MAPPING
+    if config.model_type not in FAMILIES:
+        return f"models of type '{config.model_type}' have not been tested"
+    return _why_not_packed(config)
 
-    if name not in PUBLISHED:
-        raise UsageError(
-            f"the shape of '{name}' is not in the table of published shapes",
-            hint=f"Known: {', '.join(sorted(PUBLISHED))}; or name a local folder with a config.json.",
-        )
-    shape = PUBLISHED[name]
-    config: PreTrainedConfig = CONFIG_MAPPING[shape.model_type](**shape.config)
-    return config
+
+def _why_not_packed(config: PreTrainedConfig) -> str | None:
+    text = config.get_text_config()
+    kinds = Counter(getattr(text, "layer_types", None) or ())
+    other = {kind: count for kind, count in kinds.items() if kind != "full_attention"}
+    if other:
+        found = " and ".join(f"{count} {kind.replace('_', ' ')}" for kind, count in sorted(other.items()))
+        return f"of its {kinds.total()} layers {found}, where a branch would not see just its prefix"
+    window = getattr(text, "sliding_window", None)
+    if not kinds and window is not None and getattr(text, "use_sliding_window", True):
+        return f"its attention has a sliding window of {window:,} tokens"
+    if getattr(text, "cross_attention_layers", None):
+        return "it sees the image by cross attention, which has no place for several images' branches"
+    if config.model_type in BOTH_WAYS or getattr(text, "use_bidirectional_attention", None):
+        return "its image tokens see each other in both directions, not only backwards"
+    if getattr(text, "attn_logit_softcapping", None) is not None:
+        return "it caps the scores of attention, which fused kernels do not"
+    return None

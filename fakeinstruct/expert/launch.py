@@ -21,8 +21,9 @@ from fakeinstruct.base.versions import versions
 from fakeinstruct.expand.pair import PairSet, open_pairs
 from fakeinstruct.expert.card import ExpertCard, Readout, save_card
 from fakeinstruct.expert.recipe import Recipe
-from fakeinstruct.expert.rows import RowWriter
+from fakeinstruct.expert.rows import RowWriter, choose
 from fakeinstruct.expert.run import RunFolder
+from fakeinstruct.expert.validation import validation_pairs
 
 VOCABULARY_TEXTS = 20_000
 """Conversations that the small expert's vocabulary is trained on; templated text repeats itself soon."""
@@ -35,7 +36,8 @@ def train(recipe: Recipe, *, start: bool = True, rejects: Rejects | None = None)
 
     Args:
         recipe: With `pairs` and `out` given.
-        start: Start the processes; without it the run's folder is prepared for a launcher of your own.
+        start: Start the processes; without it the run's folder is prepared for a launcher of your own: that of the
+            first stage which is not trained yet.
         rejects: Collects pairs that cannot be learned.
 
     Raises:
@@ -47,29 +49,60 @@ def train(recipe: Recipe, *, start: bool = True, rejects: Rejects | None = None)
         raise UsageError(
             "the recipe names no pairs or no folder to write", hint="Give pairs=DIR and out=DIR."
         )
-    run = RunFolder(recipe.out.resolve())
     pairs = open_pairs(recipe.pairs, image_root=recipe.image_root)
+    recipe = recipe.model_copy(update={"out": recipe.out.resolve()})
+    claim(recipe)
+    for name, single in zip(recipe.stages or ("",), recipe.single(), strict=True):
+        if name:
+            console.print(f"stage {name}", markup=False, highlight=False)
+        run = train_stage(single, pairs, rejects, start=start)
+        if not run.expert.is_dir():
+            break
+    return run.expert
+
+
+def claim(recipe: Recipe) -> None:
+    """Take the folder that a recipe writes to; one of several stages leaves the whole recipe there.
+
+    Raises:
+        UsageError: If it holds something else.
+    """
+    run = RunFolder(recipe.out or Path())
+    if run.folder.exists() and (not run.folder.is_dir() or any(run.folder.iterdir())):
+        if not (run.recipe.is_file() or run.stages.is_file()):
+            raise UsageError(
+                "is not empty and not a training run", file=run.folder, hint="Give another out=DIR."
+            )
+    elif recipe.stages:
+        write_json(run.stages, recipe.model_dump(mode="json"))
+
+
+def train_stage(recipe: Recipe, pairs: PairSet, rejects: Rejects, *, start: bool) -> RunFolder:
+    """Prepare and train one stage, unless it is done.
+
+    Raises:
+        UsageError: If its folder holds a run of another recipe or other pairs.
+    """
+    run = RunFolder(recipe.out or Path())
     identity = fingerprint(
         {
             "recipe": recipe.model_dump(mode="json", exclude={"out", "pairs", "image_root", "checkpoints"}),
             "pairs": pairs.manifest.model_dump(mode="json", exclude={"image_root"}),
         }
     )
-    if run.manifest.is_file():
-        if read_json(run.manifest).get("fingerprint") != identity:
-            raise UsageError(
-                "holds a run of another recipe or of other pairs",
-                file=run.folder,
-                hint="Give another out=DIR, or remove the folder.",
-            )
-        if run.expert.is_dir():
-            console.print(f"already trained: {run.expert}", markup=False, highlight=False)
-            return run.expert
-    else:
+    if not run.manifest.is_file():
         prepare(recipe, pairs, run, rejects, identity)
-    if start:
+    elif read_json(run.manifest).get("fingerprint") != identity:
+        raise UsageError(
+            "holds a run of another recipe or of other pairs",
+            file=run.folder,
+            hint="Give another out=DIR, or remove the folder.",
+        )
+    if run.expert.is_dir():
+        console.print(f"already trained: {run.expert}", markup=False, highlight=False)
+    elif start:
         start_processes(recipe, run)
-    return run.expert
+    return run
 
 
 def prepare(recipe: Recipe, pairs: PairSet, run: RunFolder, rejects: Rejects, identity: str) -> None:
@@ -83,8 +116,6 @@ def prepare(recipe: Recipe, pairs: PairSet, run: RunFolder, rejects: Rejects, id
 
     logging.set_verbosity_error()
     logging.disable_progress_bar()
-    if run.folder.exists() and any(run.folder.iterdir()) and not run.recipe.exists():
-        raise UsageError("is not empty and not a training run", file=run.folder, hint="Give another out=DIR.")
     write_json(run.recipe, recipe.model_dump(mode="json"))
     base = recipe.base
     if recipe.small is not None:
@@ -92,7 +123,10 @@ def prepare(recipe: Recipe, pairs: PairSet, run: RunFolder, rejects: Rejects, id
         build_base(recipe, pairs, run)
     processor = load_base_processor(AutoProcessor, base)
     writer = RowWriter(processor, pairs, recipe.data, rejects)
-    tally = writer.write(run.rows)
+    tally = writer.write(run.rows, choose(pairs, recipe.data, recipe.steps().epochs))
+    verdicts = validation_pairs(pairs, recipe) if recipe.checkpoints.choose == "validation" else []
+    if verdicts:
+        RowWriter(processor, pairs, recipe.data, rejects).write(run.validation, verdicts)
     if rejects:
         write_jsonl(run.folder / "rejects.jsonl", rejects.rows())
     save_card(run.prepared, make_card(recipe, pairs))
@@ -186,7 +220,7 @@ def start_processes(recipe: Recipe, run: RunFolder) -> None:
     command += [
         f"--nproc-per-node={recipe.hardware.processes}",
         "-m",
-        "fakeinstruct.expert.trainer",
+        "fakeinstruct.expert.process",
         str(run.folder),
     ]
     threads = max(1, (os.cpu_count() or 1) // recipe.hardware.processes)

@@ -35,6 +35,11 @@ class Data(StrictModel):
     max_tokens: Positive = 2048
     mirror: bool = False
 
+    def per_image(self) -> dict[str, int] | None:
+        """`pairs_per_image` by the names of the tasks."""
+        limits = self.pairs_per_image
+        return None if limits is None else {str(task): limit for task, limit in limits.items()}
+
     @model_validator(mode="after")
     def _mirrored_images_have_no_places(self) -> Data:
         if self.mirror and set(self.pairs_per_image or ()) != {"verdict"}:
@@ -56,21 +61,49 @@ Part = Literal["vision_tower", "projector", "language_model"]
 
 
 class Tune(StrictModel):
-    """What is trained: all weights of the named parts, or adapters on them."""
+    """What is trained: all weights of the named parts, or adapters on them.
+
+    `lr` gives a part a learning rate of its own; the others have the optimizer's.
+    """
 
     method: Literal["full", "lora"] = "full"
     parts: tuple[Part, ...] = Field(("vision_tower", "projector", "language_model"), min_length=1)
     lora: Lora | None = None
+    lr: dict[Part, Annotated[float, Field(gt=0)]] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _lora_has_its_section(self) -> Tune:
         if (self.method == "lora") != (self.lora is not None):
             raise ValueError("the section 'lora' goes with method: lora, and only with it")
+        if frozen := sorted(set(self.lr) - set(self.parts)):
+            raise ValueError(f"lr names the {frozen[0]}, which is not among the parts that are trained")
         return self
 
 
+class Packing(StrictModel):
+    """How many pairs share an image's tokens; `packing: null` trains each pair in a row of its own.
+
+    A tree is one image with at most `pairs` of its pairs; a row holds trees until the optimizer's `batch` of
+    pairs, or `tokens`, is reached.
+    """
+
+    pairs: Positive = 16
+    tokens: Positive = 8192
+
+
+class Loss(StrictModel):
+    """How tokens weigh in the loss.
+
+    `weights` multiplies the tokens of a task's answers; a task that is not named has 1. `smoothing` spreads that share
+    of a verdict's target over the vocabulary, so that fifty repeats of one label are not learned as certainty.
+    """
+
+    weights: dict[Task, Annotated[float, Field(gt=0)]] = Field(default_factory=dict)
+    smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
+
+
 class Optimizer(StrictModel):
-    """AdamW and its schedule. `batch` is in pairs a process, `accumulate` in batches a step."""
+    """AdamW and its schedule. `batch` is the most pairs a process takes at once, `accumulate` is in batches a step."""
 
     lr: float = Field(gt=0)
     epochs: float = Field(1.0, gt=0)
@@ -84,10 +117,16 @@ class Optimizer(StrictModel):
 
 
 class Checkpoints(StrictModel):
-    """How often the state is saved, in steps, and how many states are kept."""
+    """How often the state is saved, in steps, how many states are kept, and which becomes the expert.
+
+    `choose: validation` takes the one under which the verdicts of the validation pairs are likeliest, if there are
+    any; `last` the last. `validation_images` are the most images that are asked for it.
+    """
 
     every: Positive = 500
     keep: Positive = 2
+    choose: Literal["validation", "last"] = "last"
+    validation_images: Positive = 512
 
 
 class Hardware(StrictModel):
@@ -103,11 +142,27 @@ class Hardware(StrictModel):
     loader_workers: int = Field(0, ge=0)
 
 
+class Stage(StrictModel):
+    """One of several runs in a recipe: the sections that it does not share with the others."""
+
+    data: Data | None = None
+    tune: Tune | None = None
+    packing: Packing | None = None
+    loss: Loss | None = None
+    optimizer: Optimizer | None = None
+    checkpoints: Checkpoints | None = None
+    hardware: Hardware | None = None
+
+
+StageName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]*$")]
+
+
 class Recipe(StrictModel):
     """A training run.
 
     `base` is `small` (built from scratch, shaped by `small`), a local folder, or the name of a model that
-    Transformers knows. `pairs` and `out` are usually given on the command line.
+    Transformers knows. `pairs` and `out` are usually given on the command line. Of several `stages` each starts
+    from the expert of the one before.
     """
 
     base: str
@@ -118,9 +173,12 @@ class Recipe(StrictModel):
     small: SmallShape | None = None
     data: Data = Data()
     tune: Tune = Tune()
-    optimizer: Optimizer
+    packing: Packing | None = Packing()
+    loss: Loss = Loss()
+    optimizer: Optimizer | None = None
     checkpoints: Checkpoints = Checkpoints()
     hardware: Hardware = Hardware()
+    stages: dict[StageName, Stage] = Field(default_factory=dict)
 
     @field_validator("base")
     @classmethod
@@ -134,6 +192,38 @@ class Recipe(StrictModel):
         if (self.base == "small") != (self.small is not None):
             raise ValueError("the section 'small' goes with base: small, and only with it")
         return self
+
+    @model_validator(mode="after")
+    def _each_stage_is_whole(self) -> Recipe:
+        for stage, run in zip(self.stages or ("",), self.single(), strict=True):
+            where = f"stages.{stage}: " if stage else ""
+            if run.optimizer is None:
+                raise ValueError(f"{where}the section 'optimizer' is missing")
+            if run.packing and run.data.max_tokens > run.packing.tokens:
+                raise ValueError(
+                    f"{where}data.max_tokens = {run.data.max_tokens:,} is more than packing.tokens = "
+                    f"{run.packing.tokens:,}: such a conversation would fit no row"
+                )
+        return self
+
+    def steps(self) -> Optimizer:
+        """The optimizer of a recipe of one stage."""
+        if self.optimizer is None:
+            raise UsageError("is missing", field="optimizer")
+        return self.optimizer
+
+    def single(self) -> tuple[Recipe, ...]:
+        """The recipe as runs of one stage each; every one but the last writes below `out`, by its name."""
+        if not self.stages:
+            return (self,)
+        runs: list[Recipe] = []
+        for number, (name, stage) in enumerate(self.stages.items(), start=1):
+            own: dict[str, object] = {field: getattr(stage, field) for field in stage.model_fields_set}
+            if runs:
+                own |= {"base": str((runs[-1].out or Path(runs[-1].base)) / "expert"), "small": None}
+            out = self.out / name if self.out and number < len(self.stages) else self.out
+            runs.append(self.model_copy(update={"stages": {}, "out": out, **own}))
+        return tuple(runs)
 
 
 def load_recipe(path: str | Path, overrides: Sequence[str] = ()) -> Recipe:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import json
+import math
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 from PIL.Image import Image
 
 from fakeinstruct.base.boxes import Fractions
@@ -21,6 +22,7 @@ from fakeinstruct.base.files import atomic_write
 from fakeinstruct.base.images import crop_image, load_image, resolve_under
 from fakeinstruct.base.progress import track
 from fakeinstruct.expand.pair import Pair, PairSet, Task
+from fakeinstruct.expert.order import Index
 from fakeinstruct.expert.recipe import Data
 from fakeinstruct.expert.sft import IGNORE, Encoded, encode_conversation
 
@@ -29,14 +31,18 @@ SCHEMA = pa.schema(
         ("id", pa.string()),
         ("image", pa.string()),
         ("crops", pa.list_(pa.list_(pa.float64()))),
+        ("task", pa.string()),
         ("input_ids", pa.list_(pa.int32())),
         ("labels", pa.list_(pa.int32())),
+        ("tokens", pa.int32()),
+        ("prefix", pa.int32()),
     ]
 )
-"""Columns of the rows: the image's path under its root, the crops of it that later turns carry, tokens with one
-placeholder for the image and each crop, and labels."""
+"""Columns of the rows: the image's path under its root, the crops of it that later turns carry, the pair's task,
+tokens with one placeholder for the image and each crop, labels; and, with the images in place, how many tokens
+there are and how many up to the first image's end, which is what any two pairs of the image share."""
 
-ROW_GROUP = 1000
+BATCH = 1000
 """Rows written at a time, so that no step holds the set in memory."""
 
 
@@ -57,12 +63,13 @@ def messages_of(pair: Pair) -> list[dict[str, Any]]:
     return [message.model_dump(exclude_none=True) for message in pair.messages]
 
 
-def choose(pairs: PairSet, data: Data) -> Iterator[Pair]:
+def choose(pairs: PairSet, data: Data, epochs: float = 1) -> Iterator[Pair]:
     """The pairs that a recipe's `data` section asks for, an image's pairs together.
 
-    A limit on a task takes a sample over the task's templates: those with the smallest ids, which are hashes.
+    A limit on a task takes a sample over the task's templates: those with the smallest ids, which are hashes. It is a
+    limit an epoch: for several epochs as many different pairs are taken, if there are so many.
     """
-    limits = data.pairs_per_image
+    limits = {task: limit * math.ceil(epochs) for task, limit in (data.pairs_per_image or {}).items()} or None
     wanted = pairs.read(data.split, list(limits) if limits else None, data.templates)
     if limits is None:
         yield from wanted
@@ -94,6 +101,7 @@ class RowWriter:
 
     def __init__(self, processor: Any, pairs: PairSet, data: Data, rejects: Rejects) -> None:
         self.processor = processor
+        self.image_token = int(processor.image_token_id)
         self.pairs = pairs
         self.data = data
         self.rejects = rejects
@@ -103,25 +111,32 @@ class RowWriter:
         self._tokens: dict[Fractions | None, int] = {}
         self._encode = lru_cache(maxsize=4096)(self._encode_json)
 
-    def write(self, path: Path) -> Tally:
-        """Write the rows as Parquet and return what was counted.
+    def write(self, path: Path, chosen: Iterable[Pair]) -> Tally:
+        """Write the rows as an Arrow stream, which can be read at any place without loading the rest.
+
+        Args:
+            path: File to write.
+            chosen: The pairs.
+
+        Returns:
+            What was counted.
 
         Raises:
             FakeInstructError: If no row is left, or too many were rejected.
         """
-        with atomic_write(path) as file, pq.ParquetWriter(file, SCHEMA, compression="zstd") as writer:
+        with atomic_write(path) as file, pa.ipc.new_stream(file, SCHEMA) as writer:
             batch: list[dict[str, Any]] = []
             seen = 0
-            for seen, pair in enumerate(track(choose(self.pairs, self.data), "reading pairs"), start=1):
+            for seen, pair in enumerate(track(chosen, "reading pairs"), start=1):
                 try:
                     batch.append(self._row(pair))
                 except RecordError as error:
                     self.rejects.add(error.located(file=self.pairs.folder, record=pair.id))
                     self.rejects.check(seen)
-                if len(batch) == ROW_GROUP:
-                    writer.write_table(pa.Table.from_pylist(batch, SCHEMA))
+                if len(batch) == BATCH:
+                    writer.write_batch(pa.RecordBatch.from_pylist(batch, SCHEMA))
                     batch = []
-            writer.write_table(pa.Table.from_pylist(batch, SCHEMA))
+            writer.write_batch(pa.RecordBatch.from_pylist(batch, SCHEMA))
             if not self.tally.rows:
                 raise FakeInstructError(
                     f"no pair of the split '{self.data.split}' is left to learn ({seen:,} read)",
@@ -133,25 +148,31 @@ class RowWriter:
     def _row(self, pair: Pair) -> dict[str, Any]:
         path, crops = image_and_crops(pair)
         encoded = self._encode(json.dumps(messages_of(pair)))
-        views = (None, *crops)
-        tokens = len(encoded.input_ids) - len(views) + sum(self._tokens_of(path, view) for view in views)
+        blocks = [self._tokens_of(path, view) for view in (None, *crops)]
+        tokens = len(encoded.input_ids) - len(blocks) + sum(blocks)
         if tokens > self.data.max_tokens:
             raise RecordError(
                 f"{tokens:,} tokens, more than data.max_tokens = {self.data.max_tokens:,}", field="messages"
             )
-        tally = self.tally
-        tally.rows += 1
-        tally.tokens += tokens
-        tally.supervised += sum(label != IGNORE for label in encoded.labels)
-        tally.longest = max(tally.longest, tokens)
-        tally.per_task[pair.task] += 1
+        self._count(pair, tokens, sum(label != IGNORE for label in encoded.labels))
         return {
             "id": pair.id,
             "image": path,
             "crops": crops,
+            "task": pair.task,
             "input_ids": encoded.input_ids,
             "labels": encoded.labels,
+            "tokens": tokens,
+            "prefix": encoded.input_ids.index(self.image_token) + blocks[0],
         }
+
+    def _count(self, pair: Pair, tokens: int, supervised: int) -> None:
+        tally = self.tally
+        tally.rows += 1
+        tally.tokens += tokens
+        tally.supervised += supervised
+        tally.longest = max(tally.longest, tokens)
+        tally.per_task[pair.task] += 1
 
     def _encode_json(self, turns: str) -> Encoded:
         return encode_conversation(self.processor, json.loads(turns))
@@ -209,3 +230,20 @@ def image_block(processor: Any, image: Any) -> dict[str, Any]:
     block["input_ids"] = block["input_ids"][0].tolist()
     block.pop("attention_mask", None)
     return block
+
+
+def index_of(rows: Any) -> Index:
+    """What the order of training needs of prepared rows.
+
+    Args:
+        rows: A `datasets.Dataset` of `SCHEMA`.
+    """
+    columns = rows.data.table
+    image, task = (columns[name].combine_chunks().dictionary_encode() for name in ("image", "task"))
+    return Index(
+        image=np.cumsum(np.diff(image.indices.to_numpy(), prepend=-1) != 0) - 1,
+        task=task.indices.to_numpy().astype(np.int8),
+        tasks=tuple(task.dictionary.to_pylist()),
+        tokens=columns["tokens"].to_numpy(),
+        prefix=columns["prefix"].to_numpy(),
+    )

@@ -15,13 +15,17 @@ class RunFolder:
 
     run/
       recipe.json     the resolved recipe
+      stages.json     the whole of it, if it has several stages; this folder is the last one's
       run.json        base, image root, counts, fingerprint; written when preparation is complete
-      rows.parquet    the tokenised pairs
+      rows.arrow      the tokenised pairs
+      validation.arrow  verdicts by which a checkpoint is chosen, if there are any
       base/           the untrained small expert (base: small)
       card/           expert.json before training
       checkpoints/    the training state
       rejects.jsonl   pairs that could not be learned
       train.log       what the processes said
+      board/          the same figures for TensorBoard
+      history.json    loss and speed, every tenth step
       expert/         the result
     """
 
@@ -33,6 +37,11 @@ class RunFolder:
         return self.folder / "recipe.json"
 
     @property
+    def stages(self) -> Path:
+        """The whole recipe, where it has several stages; the folders of all but the last lie beside it."""
+        return self.folder / "stages.json"
+
+    @property
     def manifest(self) -> Path:
         """What was prepared; its presence vouches for the rest."""
         return self.folder / "run.json"
@@ -40,7 +49,12 @@ class RunFolder:
     @property
     def rows(self) -> Path:
         """The tokenised pairs."""
-        return self.folder / "rows.parquet"
+        return self.folder / "rows.arrow"
+
+    @property
+    def validation(self) -> Path:
+        """Verdicts of the validation split."""
+        return self.folder / "validation.arrow"
 
     @property
     def base(self) -> Path:
@@ -58,9 +72,14 @@ class RunFolder:
         return self.folder / "checkpoints"
 
     @property
-    def cache(self) -> Path:
-        """Arrow files of the rows."""
-        return self.folder / ".cache"
+    def board(self) -> Path:
+        """TensorBoard's folder."""
+        return self.folder / "board"
+
+    @property
+    def history(self) -> Path:
+        """What was logged."""
+        return self.folder / "history.json"
 
     @property
     def log(self) -> Path:

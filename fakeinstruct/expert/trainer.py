@@ -1,175 +1,159 @@
-"""One process of a training run: Transformers' Trainer on DeepSpeed over the prepared rows.
-
-Started by `launch`, or by any launcher that sets the distributed environment:
-
-    torchrun --nproc_per_node 8 -m fakeinstruct.expert.trainer RUN_FOLDER
-"""
+"""Transformers' Trainer over packed rows: its own order of rows, its own loss, validation by verdicts."""
 
 from __future__ import annotations
 
-import json
-import os
-import shutil
-import sys
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Any
 
-from transformers import (
-    AutoModelForImageTextToText,
-    AutoProcessor,
-    Trainer,
-    TrainerCallback,
-    TrainingArguments,
-    set_seed,
-)
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader
+from transformers import Trainer
 
 from fakeinstruct.base.errors import FakeInstructError
-from fakeinstruct.base.files import read_json, write_json
-from fakeinstruct.expert import vision  # noqa: F401 - registers the small tower
-from fakeinstruct.expert.card import load_card, save_card
-from fakeinstruct.expert.collate import Collator
-from fakeinstruct.expert.engine import prepare_deepspeed, process_group
-from fakeinstruct.expert.recipe import Recipe, deepspeed_config
-from fakeinstruct.expert.run import COMPLETE, RunFolder
-from fakeinstruct.expert.tune import apply_tune
+from fakeinstruct.expert.loss import Targets, token_losses
+from fakeinstruct.expert.meter import Meter
+from fakeinstruct.expert.recipe import Recipe
+from fakeinstruct.expert.sampler import PackSampler, PairRows
+from fakeinstruct.expert.tune import parameter_groups
+
+LIKELIHOOD = "verdict_nll"
+"""What validation measures: the mean negative log-likelihood of the right verdict's first token, in nats."""
 
 
-def say(**message: Any) -> None:
-    """Tell the launcher something, one JSON object a line on standard output."""
-    print(json.dumps(message), flush=True)
+class ExpertTrainer(Trainer):
+    """Trains on what a `PackSampler` draws.
 
+    Args:
+        sampler: Draws the rows of this process.
+        validation: Validation rows and their sampler, if there are any.
+        recipe: The run's.
+        options: Those of Transformers' `Trainer`; `train_dataset` holds the pairs.
+    """
 
-class Progress(TrainerCallback):
-    """Tells the launcher where training is, and marks checkpoints that every process has finished."""
+    optimizer: Any
+    control: Any
 
-    def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **_: Any) -> None:
-        """Pass on step and loss; called on every process, heard from the first."""
-        if state.is_world_process_zero and logs and "loss" in logs:
-            say(step=state.global_step, of=state.max_steps, loss=float(logs["loss"]))
+    loss_is_scaled_for_ga = True  # by the tokens of all accumulated rows, see `get_batch_samples`
 
-    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        """Pass on the step."""
-        if state.is_world_process_zero:
-            say(step=state.global_step, of=state.max_steps)
+    def __init__(
+        self,
+        *,
+        sampler: PackSampler,
+        validation: tuple[Any, PackSampler] | None,
+        recipe: Recipe,
+        **options: Any,
+    ) -> None:
+        super().__init__(**options)
+        self.sampler = sampler
+        self.validation = validation
+        self.recipe = recipe
+        self.meter = Meter(sampler.index.tasks)
 
-    def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        """Mark the checkpoint as complete once every process has written its part."""
-        import torch
+    def get_train_dataloader(self) -> DataLoader[Any]:
+        """Rows of this process; not handed to accelerate, which would deal them out again."""
+        return self._loader(self.train_dataset, self.sampler, self.args.dataloader_num_workers)
 
-        torch.distributed.barrier()
-        if state.is_world_process_zero:
-            write_json(
-                Path(args.output_dir) / f"checkpoint-{state.global_step}" / COMPLETE,
-                {"step": state.global_step},
+    def _loader(self, rows: Any, sampler: PackSampler, workers: int) -> DataLoader[Any]:
+        return DataLoader(
+            PairRows(rows),
+            batch_sampler=sampler,
+            collate_fn=self.data_collator,
+            num_workers=workers,
+            persistent_workers=workers > 0,
+            pin_memory=self.args.dataloader_pin_memory,
+        )
+
+    def create_optimizer(self, model: Any = None) -> torch.optim.Optimizer:
+        """AdamW with a group for each part of the model, so that each can have its own learning rate."""
+        if self.optimizer is None:
+            model = self.model if model is None else model
+            decaying = set(self.get_decay_parameter_names(model))
+            groups = parameter_groups(
+                model, self.recipe.tune, decaying, self.args.learning_rate, self.args.weight_decay
             )
+            kind, settings = self.get_optimizer_cls_and_kwargs(self.args, model)
+            self.optimizer = kind(groups, **settings)
+        made: torch.optim.Optimizer = self.optimizer
+        return made
 
+    def get_batch_samples(
+        self, epoch_iterator: Iterator[Any], num_batches: int, device: torch.device
+    ) -> tuple[list[Any], Tensor]:
+        """The rows of an optimizer step, and the weight of all its targets over all processes."""
+        batches, _ = super().get_batch_samples(epoch_iterator, num_batches, device)
+        total = torch.stack([batch["targets"].weights.sum() for batch in batches]).sum().to(device)
+        if torch.distributed.is_initialized():
+            torch.distributed.all_reduce(total)
+        return batches, total
 
-def training_arguments(recipe: Recipe, run: RunFolder) -> TrainingArguments:
-    """The recipe in Transformers' words."""
-    import torch
+    def compute_loss(
+        self,
+        model: Any,
+        inputs: dict[str, Any],
+        return_outputs: bool = False,
+        num_items_in_batch: Tensor | int | None = None,
+    ) -> Any:
+        """The row's part of the step's loss, times the processes, over which gradients are averaged.
 
-    optimizer, hardware = recipe.optimizer, recipe.hardware
-    return TrainingArguments(
-        output_dir=str(run.checkpoints),
-        seed=recipe.seed,
-        data_seed=recipe.seed,
-        learning_rate=optimizer.lr,
-        num_train_epochs=optimizer.epochs,
-        per_device_train_batch_size=optimizer.batch,
-        gradient_accumulation_steps=optimizer.accumulate,
-        warmup_steps=optimizer.warmup,
-        lr_scheduler_type=optimizer.schedule,
-        weight_decay=optimizer.weight_decay,
-        adam_beta2=optimizer.beta2,
-        max_grad_norm=optimizer.clip,
-        bf16=hardware.precision == "bf16",
-        gradient_checkpointing=hardware.gradient_checkpointing,
-        gradient_checkpointing_kwargs={"use_reentrant": False} if hardware.gradient_checkpointing else None,
-        use_cpu=not torch.cuda.is_available(),
-        deepspeed=deepspeed_config(recipe),
-        save_strategy="steps",
-        save_steps=recipe.checkpoints.every,
-        save_total_limit=recipe.checkpoints.keep,
-        logging_steps=10,
-        report_to="none",
-        disable_tqdm=True,
-        remove_unused_columns=False,
-        dataloader_num_workers=hardware.loader_workers,
-        dataloader_persistent_workers=hardware.loader_workers > 0,
-        dataloader_pin_memory=torch.cuda.is_available(),
-    )
+        Raises:
+            FakeInstructError: If the loss is not finite.
+        """
+        targets, logits = self._predict(model, inputs)
+        exact, learned = token_losses(logits, targets.ids, self._smoothing(targets))
+        total = torch.as_tensor(num_items_in_batch).clamp(min=1e-9)
+        loss = (learned * targets.weights).sum() / total * self.args.world_size
+        if not torch.isfinite(loss):
+            raise FakeInstructError(
+                f"the loss is {loss.item()} at step {self.state.global_step + 1}",
+                field="optimizer.lr",
+                hint="Lower optimizer.lr or lengthen optimizer.warmup. The last checkpoint is as it was.",
+            )
+        self.meter.add(targets, exact, inputs["input_ids"].numel(), inputs.get("tree"))
+        return (loss, None) if return_outputs else loss
 
+    def _predict(self, model: Any, inputs: dict[str, Any]) -> tuple[Targets, Tensor]:
+        """The targets of a batch, and the logits that predict them."""
+        tensors = {name: value for name, value in inputs.items() if name != "targets"}
+        targets = inputs["targets"].to(inputs["input_ids"].device)
+        return targets, targets.logits(model(**tensors, use_cache=False).logits)
 
-def train_process(folder: Path) -> None:
-    """Train, from the last complete checkpoint if there is one, and write the expert.
+    def _smoothing(self, targets: Targets) -> Tensor | None:
+        """Each target's smoothing: a verdict is smoothed, and nothing else."""
+        if not self.recipe.loss.smoothing or "verdict" not in self.meter.tasks:
+            return None
+        verdicts = targets.first & (targets.tasks == self.meter.tasks.index("verdict"))
+        return verdicts * self.recipe.loss.smoothing
 
-    Args:
-        folder: A run folder that `launch.prepare` filled.
-    """
-    import torch
-    from datasets import load_dataset
+    def evaluate(
+        self, *args: Any, metric_key_prefix: str = "eval", **options: Any
+    ) -> dict[str, float]:  # one signature with Trainer's
+        """How likely the right verdicts of the validation pairs are; every process must call.
 
-    prepare_deepspeed()
-    run = RunFolder(folder)
-    recipe = Recipe.model_validate(read_json(run.recipe))
-    manifest = read_json(run.manifest)
-    arguments = training_arguments(recipe, run)  # before the model: ZeRO-3 shards it while it is made
-    set_seed(recipe.seed)
-    base = manifest["base"]
-    processor = AutoProcessor.from_pretrained(base)
-    precision = torch.bfloat16 if recipe.hardware.precision == "bf16" else torch.float32
-    model = apply_tune(AutoModelForImageTextToText.from_pretrained(base, dtype=precision), recipe.tune)
-    if recipe.hardware.gradient_checkpointing:
-        model.enable_input_require_grads()
-    rows = load_dataset("parquet", data_files=str(run.rows), split="train", cache_dir=str(run.cache))
-    trainer = Trainer(
-        model=model,
-        args=arguments,
-        train_dataset=rows,
-        data_collator=Collator(processor, Path(manifest["image_root"]), mirror=recipe.data.mirror),
-        callbacks=[Progress()],
-    )
-    checkpoint = run.last_checkpoint()
-    result = trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
-    facts = {"steps": result.global_step, "resumed_from": checkpoint.name if checkpoint else None}
-    save_expert(trainer, processor, run, facts)
+        Returns:
+            `eval_verdict_nll`, in nats.
+        """
+        if self.validation is None:
+            return {}
+        rows, sampler = self.validation
+        sums = torch.zeros(2, dtype=torch.float64, device=self.args.device)
+        self.model_wrapped.eval()
+        for batch in self._loader(rows, sampler, 0):
+            inputs = self._prepare_inputs(batch)
+            with torch.no_grad():
+                targets, logits = self._predict(self.model_wrapped, inputs)
+                exact, _ = token_losses(logits, targets.ids)
+            verdicts = targets.first & (targets.weights > 0)
+            sums += torch.stack([exact[verdicts].double().sum(), verdicts.sum()])
+        if torch.distributed.is_initialized():
+            torch.distributed.all_reduce(sums)
+        metrics = {f"{metric_key_prefix}_{LIKELIHOOD}": float(sums[0] / sums[1])}
+        self.log(dict(metrics))
+        self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
+        return metrics
 
-
-def save_expert(trainer: Trainer, processor: Any, run: RunFolder, facts: dict[str, Any]) -> None:
-    """Write the expert to a temporary folder, which takes its name when every process is done.
-
-    Args:
-        trainer: Holds the trained model.
-        processor: The expert's processor.
-        run: The run's folder.
-        facts: What the card is to say of the training.
-    """
-    import torch
-
-    temporary = run.folder / ".expert.tmp"
-    trainer.save_model(str(temporary))  # every process: ZeRO-3 gathers the shards
-    torch.distributed.barrier()
-    if trainer.is_world_process_zero():
-        processor.save_pretrained(temporary)
-        card = load_card(run.prepared)
-        save_card(temporary, card.model_copy(update={"trained_on": card.trained_on | facts}))
-        (temporary / "training_args.bin").unlink(missing_ok=True)  # a pickle, which nobody should load
-        shutil.rmtree(run.expert, ignore_errors=True)
-        temporary.rename(run.expert)
-        say(done=str(run.expert))
-    torch.distributed.barrier()
-
-
-def main() -> None:
-    """Entry point of a process; a problem of the user's goes to the launcher as a message."""
-    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-    with process_group():
-        try:
-            train_process(Path(sys.argv[1]))
-        except FakeInstructError as error:
-            say(error=str(error))
-            sys.exit(1)
-
-
-if __name__ == "__main__":
-    main()
+    def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
+        """Add what the meter counted; called on every process."""
+        if "loss" in logs:
+            logs |= self.meter.report(self.args.device)
+        super().log(logs, start_time)

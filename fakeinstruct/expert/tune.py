@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
 from fakeinstruct.base.errors import UsageError
 from fakeinstruct.expert.families import family_of
 
 if TYPE_CHECKING:
-    from fakeinstruct.expert.recipe import Tune
+    from fakeinstruct.expert.recipe import Part, Tune
 
 
 def apply_tune(model: Any, tune: Tune) -> Any:
@@ -66,3 +67,26 @@ def count_parts(model: Any, family: Any) -> dict[str, tuple[int, int]]:
         total[part] += size
         trained[part] += size if parameter.requires_grad else 0
     return {part: (total[part], trained[part]) for part in ("vision_tower", "projector", "language_model")}
+
+
+def parameter_groups(
+    model: Any, tune: Tune, decaying: Collection[str], lr: float, weight_decay: float
+) -> list[dict[str, Any]]:
+    """The trained parameters for an optimizer: a group for each part, and in it for those that decay and those not.
+
+    Args:
+        model: Tuned by `apply_tune`.
+        tune: The recipe's section, whose `lr` may give parts a learning rate of their own.
+        decaying: Names of the parameters that weight decay applies to.
+        lr: Learning rate of the other parts.
+        weight_decay: Of the parameters that decay.
+    """
+    family = family_of(model.config)
+    groups: dict[tuple[Part, bool], dict[str, Any]] = {}
+    for name, parameter in model.named_parameters():
+        if not parameter.requires_grad:
+            continue
+        part, decays = family.part_of(name.removeprefix("base_model.model.")), name in decaying
+        settings = {"lr": tune.lr.get(part, lr), "weight_decay": weight_decay if decays else 0.0}
+        groups.setdefault((part, decays), settings | {"params": []})["params"].append(parameter)
+    return list(groups.values())

@@ -172,7 +172,7 @@ class Asker:
         sound = []
         for question, row in zip(questions, rows, strict=True):
             try:
-                self.collator.blocks.get(question.image)
+                self.collator.placer.blocks.get(question.image)
                 sound.append((question, row))
             except RecordError as error:
                 row["error"] = str(error)

@@ -5,7 +5,8 @@ import pytest
 from fakeinstruct.base.errors import UsageError
 from fakeinstruct.base.surfaces import surface
 from fakeinstruct.expert.dry_run import dry_run
-from fakeinstruct.expert.families import FAMILIES, published_config
+from fakeinstruct.expert.families import FAMILIES
+from fakeinstruct.expert.published import published_config
 from fakeinstruct.expert.recipe import Recipe, deepspeed_config, load_recipe
 
 SHIPPED = sorted(path.stem for path in (surface("training") / "recipes").glob("*.yaml"))

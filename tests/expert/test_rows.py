@@ -7,6 +7,7 @@ from collections import Counter
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from datasets import Dataset
 from drawn import make_pairs
 
 from fakeinstruct.base.errors import FakeInstructError, Rejects
@@ -16,14 +17,15 @@ from fakeinstruct.expand.columns import SCHEMA
 from fakeinstruct.expand.pair import open_pairs
 from fakeinstruct.expert.collate import Collator
 from fakeinstruct.expert.recipe import Data
-from fakeinstruct.expert.rows import RowWriter, choose, messages_of
+from fakeinstruct.expert.rows import RowWriter, choose, index_of, messages_of
 from fakeinstruct.expert.sft import encode_conversation
 
 
 def write(processor, folder, tmp_path, **data):
     rejects = Rejects(1.0)
-    tally = RowWriter(processor, open_pairs(folder), Data(**data), rejects).write(tmp_path / "rows.parquet")
-    return tally, rejects, pq.read_table(tmp_path / "rows.parquet").to_pylist()
+    pairs, data, file = open_pairs(folder), Data(**data), tmp_path / "rows.arrow"
+    tally = RowWriter(processor, pairs, data, rejects).write(file, choose(pairs, data))
+    return tally, rejects, Dataset.from_file(str(file)).to_list()
 
 
 def test_only_the_split_is_learned(processor, pairs_folder, tmp_path):
@@ -120,9 +122,8 @@ def test_two_looks_are_learned_with_their_crops(processor, two_looks, tmp_path):
     batch = Collator(processor, two_looks, mirror=True)([row])
     assert batch["input_ids"].tolist() == whole["input_ids"].tolist()
     assert (batch["pixel_values"] == whole["pixel_values"]).all()
-    labels = batch["labels"][0]
-    assert (labels != -100).sum() == sum(label != -100 for label in row["labels"])
-    assert tally.longest == len(labels)
+    assert batch["targets"].ids.tolist() == [label for label in row["labels"] if label != -100]
+    assert tally.longest == batch["input_ids"].shape[1]
 
 
 def test_a_pair_about_two_images_is_listed(processor, two_looks, tmp_path):
@@ -148,7 +149,7 @@ def test_an_image_outside_its_root_is_never_opened(processor, tmp_path):
 def test_nothing_to_learn_is_an_error_and_leaves_no_file(processor, pairs_folder, tmp_path):
     with pytest.raises(FakeInstructError, match="no pair of the split 'validation'"):
         write(processor, pairs_folder, tmp_path, split="validation")
-    assert not (tmp_path / "rows.parquet").exists()
+    assert not (tmp_path / "rows.arrow").exists()
 
 
 def test_an_unfinished_pair_set_is_refused(tmp_path):
@@ -164,3 +165,24 @@ def test_a_manifest_of_another_schema_is_refused_by_field(tmp_path):
     (folder / "manifest.json").write_text(json.dumps(manifest | {"seed": "x"}))
     with pytest.raises(FakeInstructError, match="field seed"):
         open_pairs(folder)
+
+
+def test_several_epochs_take_as_many_different_pairs(pairs_folder):
+    data = Data(pairs_per_image={"verdict": 1})
+    chosen = list(choose(open_pairs(pairs_folder), data, epochs=1.5))
+    assert len({pair.id for pair in chosen}) == 32
+
+
+def test_the_prefix_ends_with_the_image(processor, pairs_folder, tmp_path):
+    _, _, rows = write(processor, pairs_folder, tmp_path)
+    places = [row["input_ids"].index(processor.image_token_id) for row in rows]
+    assert [row["prefix"] for row in rows] == [place + 16 for place in places]
+    assert all(row["tokens"] == len(row["input_ids"]) + 15 for row in rows)
+
+
+def test_the_index_numbers_images_in_turn(processor, pairs_folder, tmp_path):
+    _, _, rows = write(processor, pairs_folder, tmp_path)
+    index = index_of(Dataset.from_file(str(tmp_path / "rows.arrow")))
+    assert index.image.tolist() == [number // 3 for number in range(48)]
+    assert [index.tasks[task] for task in index.task] == [row["task"] for row in rows]
+    assert index.tokens.tolist() == [row["tokens"] for row in rows]

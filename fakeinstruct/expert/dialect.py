@@ -1,0 +1,130 @@
+"""How models write boxes: each family learned one way before it came to us.
+
+Our pairs write thousandths in InternVL's markup (`base.grammar`), which any model learns by training. The others
+are for reading what a published model answers, and for data in its own words.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from fakeinstruct.base.boxes import Fractions
+from fakeinstruct.base.grammar import box_text, find_boxes, thousandths
+
+Size = tuple[int, int]
+"""Width and height in pixels of the picture as the processor resized it; its ratio alone matters to some."""
+
+_NUMBER = r"\s*(-?\d{1,5}(?:\.\d{1,6})?)\s*"
+_FOUR = rf"\[{_NUMBER},{_NUMBER},{_NUMBER},{_NUMBER}\]"
+_JSON_BOX = re.compile(rf'"bbox_2d"\s*:\s*{_FOUR}')
+_PLAIN_BOX = re.compile(_FOUR)
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """A way to write boxes.
+
+    Attributes:
+        name: What the documentation calls it.
+        write: Boxes in fractions of the picture, and its size, to text.
+        read: The boxes of a text, in fractions, given the size; what is malformed, empty or outside is passed over.
+    """
+
+    name: str
+    write: Callable[[Sequence[Fractions], Size], str]
+    read: Callable[[str, Size], tuple[Fractions, ...]]
+
+
+def _find(
+    pattern: re.Pattern[str], text: str, scale: Callable[[Fractions], Fractions]
+) -> tuple[Fractions, ...]:
+    found = []
+    for match in pattern.finditer(text):
+        a, b, c, d = map(float, match.groups())
+        x0, y0, x1, y1 = scale((a, b, c, d))
+        if 0 <= x0 < x1 <= 1 and 0 <= y0 < y1 <= 1:
+            found.append((x0, y0, x1, y1))
+    return tuple(found)
+
+
+def _json(boxes: Sequence[Sequence[int]]) -> str:
+    return json.dumps([{"bbox_2d": list(box)} for box in boxes])
+
+
+def _write_pixels(boxes: Sequence[Fractions], size: Size) -> str:
+    width, height = size
+    return _json(
+        [
+            (round(x0 * width), round(y0 * height), round(x1 * width), round(y1 * height))
+            for x0, y0, x1, y1 in boxes
+        ]
+    )
+
+
+def _read_pixels(text: str, size: Size) -> tuple[Fractions, ...]:
+    width, height = size
+    return _find(
+        _JSON_BOX, text, lambda box: (box[0] / width, box[1] / height, box[2] / width, box[3] / height)
+    )
+
+
+def _read_json_thousandths(text: str, size: Size) -> tuple[Fractions, ...]:
+    return _find(_JSON_BOX, text, lambda box: (box[0] / 1000, box[1] / 1000, box[2] / 1000, box[3] / 1000))
+
+
+def _margins(size: Size) -> tuple[float, float, int]:
+    """What a picture is filled up by on the left and above to become a square, and the square's side."""
+    side = max(size)
+    return (side - size[0]) / 2, (side - size[1]) / 2, side
+
+
+def _write_square(boxes: Sequence[Fractions], size: Size) -> str:
+    left, above, side = _margins(size)
+    corners = [
+        ((x0 * size[0] + left) / side, (y0 * size[1] + above) / side)
+        + ((x1 * size[0] + left) / side, (y1 * size[1] + above) / side)
+        for x0, y0, x1, y1 in boxes
+    ]
+    return ", ".join(f"[{', '.join(f'{number:.2f}' for number in box)}]" for box in corners)
+
+
+def _read_square(text: str, size: Size) -> tuple[Fractions, ...]:
+    left, above, side = _margins(size)
+    return _find(
+        _PLAIN_BOX,
+        text,
+        lambda box: (
+            (box[0] * side - left) / size[0],
+            (box[1] * side - above) / size[1],
+            (box[2] * side - left) / size[0],
+            (box[3] * side - above) / size[1],
+        ),
+    )
+
+
+THOUSANDTHS = Dialect(
+    "<box>[[x0, y0, x1, y1]]</box> in thousandths of the picture",
+    lambda boxes, _: box_text(boxes),
+    lambda text, _: tuple(box for found in find_boxes(text) for box in found.boxes),
+)
+"""InternVL's, and ours."""
+
+JSON_PIXELS = Dialect(
+    '{"bbox_2d": [x0, y0, x1, y1]} in pixels of the resized picture', _write_pixels, _read_pixels
+)
+"""Qwen2.5-VL's."""
+
+JSON_THOUSANDTHS = Dialect(
+    '{"bbox_2d": [x0, y0, x1, y1]} in thousandths of the picture',
+    lambda boxes, _: _json([thousandths(box) for box in boxes]),
+    _read_json_thousandths,
+)
+"""Qwen3-VL's."""
+
+SQUARE_FRACTIONS = Dialect(
+    "[x0, y0, x1, y1] in fractions of the picture filled up to a square", _write_square, _read_square
+)
+"""LLaVA-1.5's, whose own code fills pictures up to a square before it resizes them."""

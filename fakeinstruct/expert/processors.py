@@ -1,0 +1,134 @@
+"""Processors: loaded with torchvision or without it, and checked against their model before the first step.
+
+Since Transformers 5 the processors of Qwen-VL, InternVL and SmolVLM build a video processor, which exists only
+with torchvision. Pairs have no videos, so that without torchvision the processor is built without that part: the
+same class, tokenizer and image processor (in its Pillow form).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from PIL import Image
+from transformers import PROCESSOR_MAPPING, AutoConfig, AutoProcessor, BatchFeature, ProcessorMixin
+from transformers.utils import is_torchvision_available
+
+from fakeinstruct.base.errors import UsageError
+from fakeinstruct.expert import vision  # noqa: F401 - registers the small tower
+from fakeinstruct.expert.image_tensors import TOKENS
+from fakeinstruct.expert.rows import image_block
+
+TRIAL_SIDES = ((96, 64), (100, 300))
+"""Widths and heights of the pictures that processor and model are compared on, one of them tall."""
+
+
+def load_processor(name: str | Path) -> Any:
+    """The processor of a model, without its video part where that cannot be built.
+
+    Args:
+        name: A folder, or a name on the hub.
+
+    Raises:
+        UsageError: If the folder holds none, or its tokenizer lacks the image token.
+    """
+    try:
+        kind = PROCESSOR_MAPPING.get(type(AutoConfig.from_pretrained(name)), None)
+        if kind is not None and "video_processor" in kind.get_attributes() and not is_torchvision_available():
+            processor = without_videos(kind).from_pretrained(name)
+        else:
+            processor = AutoProcessor.from_pretrained(name)
+    except (OSError, ValueError, AttributeError, ImportError) as error:
+        raise UsageError(
+            f"no processor could be loaded: {str(error).splitlines()[0]}",
+            file=Path(name),
+            field="base",
+            hint="The folder needs the files of its tokenizer and its image processor beside config.json.",
+        ) from error
+    return with_image_token(processor, name)
+
+
+def without_videos(kind: type[ProcessorMixin]) -> type[ProcessorMixin]:
+    """A class of processors, less its video part; it bears the same name, which is what `save_pretrained` writes."""
+
+    class Processor(kind):  # type: ignore[misc, valid-type]
+        @classmethod
+        def get_attributes(cls) -> list[str]:
+            return [name for name in kind.get_attributes() if name != "video_processor"]
+
+        @classmethod
+        def from_args_and_dict(cls, args: list[Any], processor_dict: dict[str, Any], **kwargs: Any) -> Any:
+            # the video processor is the third of the constructor's arguments in all of them
+            return super().from_args_and_dict([*args, None], processor_dict, **kwargs)
+
+    Processor.__name__ = Processor.__qualname__ = kind.__name__
+    Processor.__module__ = kind.__module__
+    if kind.__name__ == "SmolVLMProcessor":
+        _spare_num2words()
+    return Processor
+
+
+def _spare_num2words() -> None:
+    """SmolVLM's processor refuses to be built without a package that it needs for the length of videos alone."""
+    from transformers.models.smolvlm import processing_smolvlm
+
+    processing_smolvlm.num2words = processing_smolvlm.num2words or str
+
+
+def with_image_token(processor: Any, name: str | Path) -> Any:
+    """The processor, if its tokenizer knows the image token as one token.
+
+    Raises:
+        UsageError: If not: text would then hold pieces of the token's name where the image belongs.
+    """
+    token = getattr(processor, "image_token", None)
+    if token is None:
+        raise UsageError("its processor takes no images", file=Path(name), field="base")
+    ids = processor.tokenizer(token, add_special_tokens=False)["input_ids"]
+    if ids != [processor.image_token_id] or ids[0] == processor.tokenizer.unk_token_id:
+        raise UsageError(
+            f"the tokenizer does not know the image token '{token}': it becomes {len(ids)} tokens",
+            file=Path(name),
+            field="base",
+            hint="Take the tokenizer that was published with the model, or add the token to it.",
+        )
+    return processor
+
+
+def image_features(model: Any, tensors: dict[str, Any]) -> int:
+    """How many features a model makes of an image, each of which needs a token in the text."""
+    weight = next(model.parameters())
+    moved = BatchFeature({name: value for name, value in tensors.items() if name not in TOKENS})
+    with torch.no_grad():
+        features = model.get_image_features(**moved.to(weight.device, weight.dtype)).pooler_output
+    return sum(int(piece.shape[:-1].numel()) for piece in features)
+
+
+def check_image_tokens(model: Any, processor: Any) -> None:
+    """Check that processor and model agree on the image token and on how many tokens images cost.
+
+    Args:
+        model: A vision-language model with its weights, wrapped by PEFT or not.
+        processor: The processor that it is to be trained with.
+
+    Raises:
+        UsageError: If they do not; both numbers are named.
+    """
+    expected = model.config.image_token_id
+    if expected != processor.image_token_id:
+        raise UsageError(
+            f"the model's image token is {expected}, the processor's {processor.image_token_id}",
+            field="base",
+            hint="The tokenizer is another model's.",
+        )
+    for width, height in TRIAL_SIDES:
+        block = image_block(processor, Image.new("RGB", (width, height), "grey"))
+        tokens, features = block["input_ids"].count(expected), image_features(model, block)
+        if tokens != features:
+            raise UsageError(
+                f"the processor puts {tokens:,} tokens for a picture of {width} x {height}, "
+                f"the model makes {features:,} features of it",
+                field="base",
+                hint="Sizes, patches and tokens an image differ between processor_config.json and config.json.",
+            )
