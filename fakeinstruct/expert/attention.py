@@ -20,10 +20,17 @@ from torch.nn.functional import scaled_dot_product_attention
 from torch.utils.checkpoint import checkpoint
 from transformers import AttentionInterface
 
-from fakeinstruct.expert.tree import KEYS, Chunk, Layout
+from fakeinstruct.expert.tree import Layout
 
 NAME = "fakeinstruct_tree"
 """The name that Transformers knows the function by."""
+
+BYTES = 64 * 2**20
+"""Most bytes of repeated keys and values that a layer keeps for the backward pass; with more it repeats them again."""
+
+Settings = dict[str, Any]
+States = tuple[Tensor, ...]
+"""Queries, keys and values."""
 
 FOREIGN = ("sliding_window", "softcap", "s_aux", "position_bias")
 """What some models ask of attention beside scale and dropout; a tree would be silently wrong with it."""
@@ -68,52 +75,70 @@ def tree_attention(
     for name in FOREIGN:
         if options.get(name) is not None:
             raise ValueError(f"tree attention knows no {name}: this model cannot be packed")
-    settings: dict[str, Any] = {
+    settings: Settings = {
         "dropout_p": dropout,
         "scale": scaling,
         "enable_gqa": key.shape[1] != query.shape[1],
     }
-    pieces = []
-    for start, single in tree.starts():
-        trunk = slice(start, start + single.prefix)
-        attended = scaled_dot_product_attention(
-            query[:, :, trunk], key[:, :, trunk], value[:, :, trunk], is_causal=True, **settings
-        )
-        pieces.append(attended[0].transpose(0, 1))  # (P, H, d)
-    again = torch.is_grad_enabled() and sum(map(_keys, tree.chunks)) > KEYS
-    for chunk in tree.chunks:
+    # gathered once for the whole row: the gradient of a slice is as large as the row, that of a split one piece of it
+    gather = tree.gather.to(query.device)
+    parts = (states[0].transpose(0, 1).index_select(0, gather) for states in (query, key, value))
+    segments = list(zip(*(part.split(tree.sizes) for part in parts), strict=True))
+    trunks = {start: segment for (start, _), segment in zip(tree.starts(), segments, strict=False)}
+    pieces = [_attend(tuple(_batched(states, 1) for states in trunk), settings) for trunk in trunks.values()]
+    again = torch.is_grad_enabled() and _repeated(tree, key) > BYTES
+    for chunk, segment in zip(tree.chunks, segments[len(trunks) :], strict=True):
+        own = (segment, trunks[chunk.prefix[0]], len(chunk.index), settings)
         if again:  # else the repeated keys of every chunk and layer would wait for the backward pass
-            pieces.append(
-                checkpoint(_attend_branches, query, key, value, chunk, settings, use_reentrant=False)
-            )
+            pieces.append(checkpoint(_attend_branches, *own, use_reentrant=False))
         else:
-            pieces.append(_attend_branches(query, key, value, chunk, settings))
-    return torch.cat(pieces)[tree.order.to(query.device)][None], None
+            pieces.append(_attend_branches(*own))
+    return torch.cat(pieces).index_select(0, tree.order.to(query.device))[None], None
 
 
-def _keys(chunk: Chunk) -> int:
-    """Keys that a chunk gathers, the prefix's once for each branch."""
-    branches, longest = chunk.index.shape
-    return branches * (chunk.prefix[1] - chunk.prefix[0] + longest)
+def _repeated(tree: Layout, key: Tensor) -> int:
+    """Bytes of the keys and values of all chunks, a prefix's once for each branch."""
+    keys = sum(
+        len(chunk.index) * (chunk.prefix[1] - chunk.prefix[0] + chunk.index.shape[1]) for chunk in tree.chunks
+    )
+    return 2 * keys * key.shape[1] * key.shape[3] * key.element_size()
 
 
-def _attend_branches(
-    query: Tensor, key: Tensor, value: Tensor, chunk: Chunk, settings: dict[str, Any]
-) -> Tensor:
-    """Attend from the branches of a chunk; shape (tokens of the chunk, heads, width)."""
-    index, valid = chunk.index.to(query.device), chunk.valid.to(query.device)
-    queries = query[0, :, index].transpose(0, 1)  # (K, H, n, d)
-    keys, values = (_with_prefix(states, chunk.prefix, index) for states in (key, value))
-    length, longest = keys.shape[2], index.shape[1]
-    mask = torch.ones(longest, length, dtype=torch.bool, device=query.device).tril(length - longest)
-    attended = scaled_dot_product_attention(queries, keys, values, attn_mask=mask, **settings)
-    return attended.transpose(1, 2)[valid]
+def _batched(states: Tensor, count: int) -> Tensor:
+    """Sequences of one length, end to end, (count x length, heads, width), as (count, heads, length, width)."""
+    batched: Tensor = states.unflatten(0, (count, -1)).transpose(1, 2)
+    return batched
 
 
-def _with_prefix(states: Tensor, prefix: tuple[int, int], index: Tensor) -> Tensor:
-    """The prefix's states before each branch's own, shape (branches, heads, prefix + longest, width)."""
-    trunk = states[:, :, prefix[0] : prefix[1]].expand(len(index), -1, -1, -1)
-    return torch.cat([trunk, states[0, :, index].transpose(0, 1)], dim=2)
+def _attend(states: States, settings: Settings) -> Tensor:
+    """Attend causally from the end of the keys.
+
+    Args:
+        states: Queries, shape (count, heads, length, width); keys and values, shape (count, key heads, keys, width),
+            of which the last `length` are the queries' own.
+        settings: For PyTorch's function.
+
+    Returns:
+        Shape (count x length, heads, width).
+    """
+    query, key, value = states
+    length, keys = query.shape[2], key.shape[2]
+    mask = None
+    if length < keys:
+        mask = torch.ones(length, keys, dtype=torch.bool, device=query.device).tril(keys - length)
+    attended: Tensor = scaled_dot_product_attention(
+        query, key, value, attn_mask=mask, is_causal=mask is None, **settings
+    )
+    return attended.transpose(1, 2).flatten(0, 1)
+
+
+def _attend_branches(own: States, trunk: States, count: int, settings: Settings) -> Tensor:
+    """Attend from `count` branches, each with the prefix's keys and values before its own."""
+    keys, values = (
+        torch.cat([_batched(trunk[n], 1).expand(count, -1, -1, -1), _batched(own[n], count)], dim=2)
+        for n in (1, 2)
+    )
+    return _attend((_batched(own[0], count), keys, values), settings)
 
 
 AttentionInterface.register(NAME, tree_attention)

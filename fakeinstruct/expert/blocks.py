@@ -14,6 +14,7 @@ from torch import Tensor
 
 from fakeinstruct.base.boxes import Fractions
 from fakeinstruct.base.images import crop_image, load_image, resolve_under
+from fakeinstruct.expert.features import ImageKey, image_key
 from fakeinstruct.expert.rows import image_block
 from fakeinstruct.expert.sft import IGNORE
 
@@ -87,12 +88,14 @@ class Placed:
         labels: Labels, if the row has any.
         blocks: Where each block lies, (start, stop).
         images: What the processor made of each image.
+        keys: Which each image is.
     """
 
     input_ids: list[int]
     labels: list[int] | None
     blocks: tuple[tuple[int, int], ...]
     images: list[dict[str, Any]]
+    keys: tuple[ImageKey, ...]
 
 
 class Placer:
@@ -116,8 +119,10 @@ class Placer:
             RecordError: If an image cannot be read.
         """
         crops = [tuple(crop) for crop in row.get("crops") or ()]
-        images = [self.blocks.get(row["image"], mirrored=mirrored and not crops)]
-        images += [self.blocks.get(row["image"], crop) for crop in crops]
+        path, mirrored = row["image"], mirrored and not crops
+        views = [None, *crops]
+        images = [self.blocks.get(path, view, mirrored=mirrored) for view in views]
+        keys = (image_key(path, view, mirrored, image) for view, image in zip(views, images, strict=True))
         ids, tokens = row["input_ids"], [image["input_ids"] for image in images]
         labels = None
         if "labels" in row:
@@ -129,4 +134,4 @@ class Placer:
             (place + by, place + by + len(block))
             for place, by, block in zip(places, grown, tokens, strict=False)
         )
-        return Placed(place_blocks(ids, ids, tokens, self.image_token), labels, blocks, images)
+        return Placed(place_blocks(ids, ids, tokens, self.image_token), labels, blocks, images, tuple(keys))

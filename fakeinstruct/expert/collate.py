@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -11,16 +11,10 @@ import torch
 from torch import Tensor
 
 from fakeinstruct.expert.blocks import Placer
+from fakeinstruct.expert.features import ImageKey
+from fakeinstruct.expert.image_tensors import Join, concatenate
 from fakeinstruct.expert.loss import targets_of
 from fakeinstruct.expert.packing import Conversation, Packer, Positions
-
-Join = Callable[[Sequence[Mapping[str, Tensor]]], dict[str, Tensor]]
-"""How a family puts the tensors of several images together for one forward pass."""
-
-
-def concatenate(images: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
-    """The tensors of several images along their first axis, as most families take them."""
-    return {name: torch.cat([image[name] for image in images]) for name in images[0]}
 
 
 class Collator:
@@ -57,7 +51,7 @@ class Collator:
 
         Returns:
             `input_ids` and `attention_mask` of shape (batch, longest row), padded on the right, where causal
-            attention cannot see it, the images' tensors joined and, for training, `targets`.
+            attention cannot see it, the images' tensors joined and, for training, `targets` and `image_keys`.
         """
         placed = [
             self.placer.place(row, mirrored=turn) for row, turn in zip(rows, self.turned(rows), strict=True)
@@ -71,7 +65,11 @@ class Collator:
             batch["targets"] = targets_of(
                 labels, [self.weight(row) for row in rows], [self.task(row) for row in rows]
             )
-        return batch | self.join([pixels(image) for one in placed for image in one.images])
+            batch["image_keys"] = [key for one in placed for key in one.keys]
+        images = self.join([pixels(image) for one in placed for image in one.images])
+        if "image_grid_thw" in images:  # such models work out positions by what each token stands for
+            batch["mm_token_type_ids"] = (batch["input_ids"] == self.placer.image_token).int()
+        return batch | images
 
     def turned(self, rows: Sequence[Any]) -> list[bool]:
         """Which rows are mirrored."""
@@ -103,12 +101,13 @@ class PackCollator(Collator):
 
         Returns:
             `input_ids` of shape (1, length), `position_ids`, the layout as `tree`, `logits_to_keep`, the images'
-            tensors in the order in which their blocks lie, and `targets`.
+            tensors and `image_keys` in the order in which their blocks lie, and `targets`.
         """
         trees = [list(group) for _, group in groupby(rows, key=lambda row: row["tree"])]
         images: list[dict[str, Tensor]] = []
+        keys: list[ImageKey] = []
         groups = [
-            self._group(tree, images, mirrored=turn)
+            self._group(tree, images, keys, mirrored=turn)
             for tree, turn in zip(trees, self.turned(trees), strict=True)
         ]
         packed = self.packer.pack(groups, images)
@@ -118,13 +117,19 @@ class PackCollator(Collator):
             "tree": packed.layout,
             "logits_to_keep": packed.targets.places,
             "targets": packed.targets,
+            "image_keys": keys,
             **self.join(images),
         }
 
     def _group(
-        self, rows: Sequence[dict[str, Any]], images: list[dict[str, Tensor]], *, mirrored: bool
+        self,
+        rows: Sequence[dict[str, Any]],
+        images: list[dict[str, Tensor]],
+        keys: list[ImageKey],
+        *,
+        mirrored: bool,
     ) -> list[Conversation]:
-        """The conversations of a tree; their images join those of the row, the shared one once."""
+        """The conversations of a tree; their images and keys join those of the row, the shared one once."""
         shared = len(images)
         mirrored = mirrored and not any(row.get("crops") for row in rows)
         group: list[Conversation] = []
@@ -132,8 +137,10 @@ class PackCollator(Collator):
             placed = self.placer.place(row, mirrored=mirrored)
             if not group:
                 images.append(pixels(placed.images[0]))
+                keys.append(placed.keys[0])
             own = range(len(images), len(images) + len(placed.images) - 1)
             images += [pixels(image) for image in placed.images[1:]]
+            keys += placed.keys[1:]
             group.append(
                 Conversation(
                     placed.input_ids,

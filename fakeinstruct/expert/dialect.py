@@ -39,14 +39,17 @@ class Dialect:
 
 
 def _find(
-    pattern: re.Pattern[str], text: str, scale: Callable[[Fractions], Fractions]
+    pattern: re.Pattern[str], text: str, scale: Callable[[Fractions], Fractions], slack: float = 0.0
 ) -> tuple[Fractions, ...]:
+    """Boxes of a text; an edge that lies outside the picture by no more than the slack is put on its border."""
     found = []
     for match in pattern.finditer(text):
         a, b, c, d = map(float, match.groups())
-        x0, y0, x1, y1 = scale((a, b, c, d))
-        if 0 <= x0 < x1 <= 1 and 0 <= y0 < y1 <= 1:
-            found.append((x0, y0, x1, y1))
+        edges = scale((a, b, c, d))
+        if min(edges) >= -slack and max(edges) <= 1 + slack:
+            x0, y0, x1, y1 = (min(max(edge, 0.0), 1.0) for edge in edges)
+            if x0 < x1 and y0 < y1:
+                found.append((x0, y0, x1, y1))
     return tuple(found)
 
 
@@ -71,7 +74,7 @@ def _read_pixels(text: str, size: Size) -> tuple[Fractions, ...]:
     )
 
 
-def _read_json_thousandths(text: str, size: Size) -> tuple[Fractions, ...]:
+def _read_json_thousandths(text: str, _: Size) -> tuple[Fractions, ...]:
     return _find(_JSON_BOX, text, lambda box: (box[0] / 1000, box[1] / 1000, box[2] / 1000, box[3] / 1000))
 
 
@@ -102,6 +105,7 @@ def _read_square(text: str, size: Size) -> tuple[Fractions, ...]:
             (box[2] * side - left) / size[0],
             (box[3] * side - above) / size[1],
         ),
+        slack=0.006 * side / min(size),  # two decimals round half a hundredth of the square
     )
 
 

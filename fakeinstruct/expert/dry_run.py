@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import math
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from fakeinstruct.base.errors import UsageError
-from fakeinstruct.expand.pair import open_pairs
-from fakeinstruct.expert.families import family_of
+from fakeinstruct.expert.families import family_of, why_not_packed
 from fakeinstruct.expert.published import PUBLISHED, published_config
 from fakeinstruct.expert.recipe import Recipe, deepspeed_config
+from fakeinstruct.expert.rows import limits_of
+from fakeinstruct.expert.tree import KEYS
 from fakeinstruct.expert.tune import apply_tune, count_parts
-
-TEXT_TOKENS = 80
-"""Tokens of a pair beside its image, where no pairs are given to count: FakeInstruct's pairs have 5 to 150."""
-
-PAIRS = 2_000_000
-"""Pairs assumed where none are given: the size of FakeInstruct."""
+from fakeinstruct.expert.workload import Workload, workload
 
 ADAM_BYTES = 12
 """Bytes a trained parameter costs in the optimizer: a float32 master copy and two moments."""
@@ -28,44 +24,53 @@ GIB = 2**30
 
 @dataclass(frozen=True)
 class Estimate:
-    """What a run would take.
+    """What a stage would take.
 
     Attributes:
         parts: Parameters of each part: all, and trained.
-        pairs: Pairs an epoch; assumed if `counted` is false.
-        counted: Whether the pairs were counted in a pair set.
-        tokens: Tokens of one pair on average, its image included; an estimate.
-        steps: Optimizer steps.
+        unpacked: Why pairs do not share their image; absent if they do.
+        load: What an epoch goes through.
         gib: Memory of one process in GiB by purpose; activations are a rough estimate.
     """
 
     parts: dict[str, tuple[int, int]]
-    pairs: int
-    counted: bool
-    tokens: int
-    steps: int
+    unpacked: str | None
+    load: Workload
     gib: dict[str, float]
 
 
-def dry_run(recipe: Recipe) -> Estimate:
+def dry_run(recipe: Recipe) -> dict[str, Estimate]:
     """Resolve and check a recipe: shapes from the table of published ones, no download, no weights.
+
+    Returns:
+        An estimate for each stage by its name, "" for a recipe without stages.
 
     Raises:
         UsageError: If anything the recipe names does not exist or does not fit.
     """
-    zero = deepspeed_config(recipe).get("zero_optimization", {})
-    stage = int(zero.get("stage", 0)) if isinstance(zero, dict) else 0
+    names = tuple(recipe.stages) or ("",)
+    return {name: _estimate(single, recipe) for name, single in zip(names, recipe.single(), strict=True)}
+
+
+def _estimate(stage: Recipe, recipe: Recipe) -> Estimate:
+    """One stage of a recipe, whose first base has the shape of all."""
+    zero = deepspeed_config(stage).get("zero_optimization", {})
+    sharing = int(zero.get("stage", 0)) if isinstance(zero, dict) else 0
     model, image_tokens = meta_model(recipe)
-    family = family_of(model.config)
-    text_config = model.config.get_text_config()
-    parts = count_parts(apply_tune(model, recipe.tune), family)
-    pairs, counted = count_pairs(recipe)
-    tokens = image_tokens + TEXT_TOKENS
-    optimizer, processes = recipe.optimizer, recipe.hardware.processes
-    steps = math.ceil(pairs / (optimizer.batch * optimizer.accumulate * processes)) * optimizer.epochs
+    config = model.config
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # PEFT's, about names in Transformers
+        parts = count_parts(apply_tune(model, stage.tune), family_of(config))
+    reason = unpacked(stage, config)
+    load = workload(stage, image_tokens, limits_of(stage, packed=reason is None), packed=reason is None)
     return Estimate(
-        parts, pairs, counted, tokens, math.ceil(steps), memory(recipe, parts, text_config, tokens, stage)
+        parts, reason, load, memory(stage, parts, config, load, sharing=sharing, packed=reason is None)
     )
+
+
+def unpacked(recipe: Recipe, config: Any) -> str | None:
+    """Why the pairs of an image do not share it in this run; absent if they do."""
+    return "the recipe says packing: null" if recipe.packing is None else why_not_packed(config)
 
 
 def meta_model(recipe: Recipe) -> tuple[Any, int]:
@@ -102,43 +107,47 @@ def small_config(recipe: Recipe) -> tuple[Any, int]:
     return config, config.image_seq_length
 
 
-def count_pairs(recipe: Recipe) -> tuple[int, bool]:
-    """Pairs an epoch and whether they were counted; `data.pairs_per_image` limits what is counted."""
-    if recipe.pairs is None:
-        return PAIRS, False
-    from fakeinstruct.expert.rows import choose
-
-    pairs = open_pairs(recipe.pairs, image_root=recipe.image_root)
-    if recipe.data.pairs_per_image is None and recipe.data.templates is None:
-        return pairs.manifest.per_split.get(recipe.data.split, 0), True
-    return sum(1 for _ in choose(pairs, recipe.data)), True
-
-
 def memory(
-    recipe: Recipe, parts: dict[str, tuple[int, int]], text_config: Any, tokens: int, stage: int
+    recipe: Recipe,
+    parts: dict[str, tuple[int, int]],
+    config: Any,
+    load: Workload,
+    *,
+    sharing: int,
+    packed: bool,
 ) -> dict[str, float]:
     """GiB of one process: weights, gradients and optimizer by ZeRO's sharing (Rajbhandari et al. 2020), activations.
 
-    Stage 1 shares the optimizer among the processes, 2 also the gradients, 3 also the weights. Activations
-    are those of the language model alone: with gradient checkpointing one vector a token and layer and one layer
-    in full, else every layer in full, at 34 bytes a value in 16 bits (Korthikanti et al. 2022, equation
-    1, without the attention map, which fused kernels do not keep); and the float32 logits.
+    Stage 1 shares the optimizer among the processes, 2 also the gradients, 3 also the weights.
     """
     total = sum(count for count, _ in parts.values())
     trained = sum(count for _, count in parts.values())
     n, width = recipe.hardware.processes, 2 if recipe.hardware.precision == "bf16" else 4
-    batch_tokens = recipe.optimizer.batch * tokens
-    layers, hidden = text_config.num_hidden_layers, text_config.hidden_size
-    whole = 34 * batch_tokens * hidden * width / 2
-    kept = (
-        whole + layers * batch_tokens * hidden * width
-        if recipe.hardware.gradient_checkpointing
-        else layers * whole
-    )
     master = ADAM_BYTES if width == 2 else 8  # in float32 the weights are their own master copy
     return {
-        "weights": total * width / (n if stage >= 3 else 1) / GIB,
-        "gradients": trained * width / (n if stage >= 2 else 1) / GIB,
-        "optimizer": trained * master / (n if stage >= 1 else 1) / GIB,
-        "activations": (kept + 2 * 4 * batch_tokens * text_config.vocab_size) / GIB,
+        "weights": total * width / (n if sharing >= 3 else 1) / GIB,
+        "gradients": trained * width / (n if sharing >= 2 else 1) / GIB,
+        "optimizer": trained * master / (n if sharing >= 1 else 1) / GIB,
+        "activations": activations(recipe, config.get_text_config(), load, packed=packed) / GIB,
     }
+
+
+def activations(recipe: Recipe, text: Any, load: Workload, *, packed: bool) -> float:
+    """Bytes of the language model's activations for the longest row, and of the logits.
+
+    With gradient checkpointing one vector a token and layer and one layer in full, else every layer in full, at 34
+    bytes a value in 16 bits (Korthikanti et al. 2022, equation 1, without the attention map, which fused kernels do not
+    keep). Of a packed row, a layer's repeated keys and values with their gradients, and float32 logits at the
+    supervised places alone; else logits at all.
+    """
+    width = 2 if recipe.hardware.precision == "bf16" else 4
+    layers, hidden = text.num_hidden_layers, text.hidden_size
+    whole = 34 * load.longest * hidden * width / 2
+    kept = layers * whole
+    if recipe.hardware.gradient_checkpointing:
+        kept = whole + layers * load.longest * hidden * width
+    heads = text.num_attention_heads
+    keys = min(KEYS, load.longest * limits_of(recipe, packed=packed).pairs) if packed else 0
+    repeated = 4 * keys * hidden * text.num_key_value_heads / heads * width
+    predicted = load.supervised if packed else load.longest
+    return float(kept + repeated + 2 * 4 * predicted * text.vocab_size)

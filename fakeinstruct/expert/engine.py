@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
+import signal
+import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,6 +25,17 @@ def prepare_deepspeed() -> None:
 
     if not torch.cuda.is_available():
         deepspeed.ops.__compatible_ops__["deepspeed_shm_comm"] = False
+
+
+def die_with_parent() -> None:
+    """Let the kernel kill this process when the one that started it is gone, on Linux.
+
+    torchrun gives each process a session of its own: one that is killed without a chance to clear up would leave them
+    training, and writing checkpoints beside those of the run that goes on.
+    """
+    if sys.platform == "linux":
+        set_parent_death_signal = 1  # PR_SET_PDEATHSIG of <sys/prctl.h>
+        ctypes.CDLL(None).prctl(set_parent_death_signal, signal.SIGKILL)
 
 
 @contextmanager

@@ -1,28 +1,25 @@
-"""Training from the outside: prepare the run folder, start the processes, show how far they are."""
+"""Training from the outside: prepare the run folder, stage by stage, and start the processes."""
 
 from __future__ import annotations
 
-import json
-import os
 import shutil
-import subprocess
-import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from fakeinstruct.base.errors import FakeInstructError, Rejects, UsageError
+from fakeinstruct.base.errors import Rejects, UsageError
 from fakeinstruct.base.files import fingerprint, read_json, write_json, write_jsonl
 from fakeinstruct.base.progress import console, track
-from fakeinstruct.base.surfaces import PACKAGE
 from fakeinstruct.base.versions import versions
-from fakeinstruct.expand.pair import PairSet, open_pairs
+from fakeinstruct.expand.pair import Pair, PairSet, open_pairs
+from fakeinstruct.expert.base_model import adapted_base, base_sha256
 from fakeinstruct.expert.card import ExpertCard, Readout, save_card
 from fakeinstruct.expert.recipe import Recipe
 from fakeinstruct.expert.rows import RowWriter, choose
 from fakeinstruct.expert.run import RunFolder
+from fakeinstruct.expert.torchrun import start_processes
 from fakeinstruct.expert.validation import validation_pairs
 
 VOCABULARY_TEXTS = 20_000
@@ -84,58 +81,95 @@ def train_stage(recipe: Recipe, pairs: PairSet, rejects: Rejects, *, start: bool
         UsageError: If its folder holds a run of another recipe or other pairs.
     """
     run = RunFolder(recipe.out or Path())
-    identity = fingerprint(
-        {
-            "recipe": recipe.model_dump(mode="json", exclude={"out", "pairs", "image_root", "checkpoints"}),
-            "pairs": pairs.manifest.model_dump(mode="json", exclude={"image_root"}),
-        }
-    )
+    identity = identity_of(recipe, pairs)
     if not run.manifest.is_file():
         prepare(recipe, pairs, run, rejects, identity)
     elif read_json(run.manifest).get("fingerprint") != identity:
         raise UsageError(
-            "holds a run of another recipe or of other pairs",
+            f"holds a run of {difference(run, recipe)}",
             file=run.folder,
             hint="Give another out=DIR, or remove the folder.",
         )
+    else:  # what may change between two starts
+        written = Recipe.model_validate(read_json(run.recipe))
+        write_recipe(run, written.model_copy(update={"checkpoints": recipe.checkpoints}))
     if run.expert.is_dir():
-        console.print(f"already trained: {run.expert}", markup=False, highlight=False)
+        console.print(f"already trained: {run.expert}", markup=False, highlight=False, soft_wrap=True)
     elif start:
-        start_processes(recipe, run)
+        start_processes(run, recipe.hardware.processes)
     return run
+
+
+def identity_of(recipe: Recipe, pairs: PairSet) -> str:
+    """What makes a run this one and no other: all that its result depends on."""
+    aside: dict[str, Any] = {"out": True, "pairs": True, "image_root": True, "checkpoints": {"every", "keep"}}
+    return fingerprint(
+        {
+            "recipe": recipe.model_dump(mode="json", exclude=aside),
+            "pairs": pairs.manifest.model_dump(mode="json", exclude={"image_root"}),
+        }
+    )
+
+
+def difference(run: RunFolder, recipe: Recipe) -> str:
+    """In what the run in a folder differs from a recipe: the first field, or the pairs."""
+    before, now = (flat(one) for one in (read_json(run.recipe), recipe.model_dump(mode="json")))
+    aside = ("out", "pairs", "image_root", "stages", "checkpoints.every", "checkpoints.keep")
+    for field in sorted(before.keys() | now.keys()):
+        if before.get(field) != now.get(field) and field not in aside and not field.startswith("packing"):
+            return f"another recipe: there {field} = {before.get(field)}, here {now.get(field)}"
+    return "another recipe or of other pairs"
+
+
+def flat(settings: Mapping[str, Any], under: str = "") -> dict[str, Any]:
+    """Nested settings by their dotted names."""
+    found: dict[str, Any] = {}
+    for name, value in settings.items():
+        found |= flat(value, f"{under}{name}.") if isinstance(value, dict) else {f"{under}{name}": value}
+    return found
+
+
+def write_recipe(run: RunFolder, recipe: Recipe) -> None:
+    """Write the resolved recipe, which the processes read."""
+    write_json(run.recipe, recipe.model_dump(mode="json"))
 
 
 def prepare(recipe: Recipe, pairs: PairSet, run: RunFolder, rejects: Rejects, identity: str) -> None:
     """Fill the run folder: base model, rows, card; `run.json` comes last.
 
     Raises:
+        UsageError: If the base model cannot be trained.
         FakeInstructError: If nothing can be learned.
     """
-    from transformers import AutoProcessor
     from transformers.utils import logging
+
+    from fakeinstruct.expert.processors import load_processor
 
     logging.set_verbosity_error()
     logging.disable_progress_bar()
-    write_json(run.recipe, recipe.model_dump(mode="json"))
+    write_recipe(run, recipe)
     base = recipe.base
     if recipe.small is not None:
         base = str(run.base)
         build_base(recipe, pairs, run)
-    processor = load_base_processor(AutoProcessor, base)
+    under = adapted_base(base) or base
+    write_recipe(run, packable(recipe, under))
+    source = base if (Path(base) / "tokenizer_config.json").is_file() else under
+    processor = load_processor(source)
     writer = RowWriter(processor, pairs, recipe.data, rejects)
     tally = writer.write(run.rows, choose(pairs, recipe.data, recipe.steps().epochs))
-    verdicts = validation_pairs(pairs, recipe) if recipe.checkpoints.choose == "validation" else []
-    if verdicts:
+    if verdicts := wanted_verdicts(pairs, recipe):
         RowWriter(processor, pairs, recipe.data, rejects).write(run.validation, verdicts)
     if rejects:
         write_jsonl(run.folder / "rejects.jsonl", rejects.rows())
-    save_card(run.prepared, make_card(recipe, pairs))
+    save_card(run.prepared, make_card(recipe, pairs, base))
     counts = asdict(tally) | {"per_task": dict(tally.per_task), "rejected": len(rejects)}
     write_json(
         run.manifest,
         {
             "fingerprint": identity,
             "base": base,
+            "processor": source,
             "image_root": str(pairs.image_root.resolve()),
             "counts": counts,
         },
@@ -148,17 +182,43 @@ def prepare(recipe: Recipe, pairs: PairSet, run: RunFolder, rejects: Rejects, id
     )
 
 
-def load_base_processor(auto: Any, base: str) -> Any:
-    """The base model's processor.
+def packable(recipe: Recipe, base: str) -> Recipe:
+    """The recipe, without packing where the model cannot be packed exactly; the reason is printed.
 
     Raises:
-        FakeInstructError: If it is not to be had, with what Transformers said.
+        UsageError: If the model is not there, or of no known family.
     """
+    from transformers import AutoConfig
+
+    from fakeinstruct.expert import vision  # noqa: F401 - registers the small tower
+    from fakeinstruct.expert.families import family_of, why_not_packed
+
     try:
-        return auto.from_pretrained(base)
-    except (OSError, ValueError, ImportError, KeyError) as error:
-        first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise FakeInstructError(f"cannot be loaded as a processor ({first})", file=base) from error
+        config = AutoConfig.from_pretrained(base)
+    except (OSError, ValueError) as error:
+        first = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise UsageError(f"cannot be loaded ({first})", file=base, field="base") from error
+    family_of(config)
+    reason = why_not_packed(config)
+    if recipe.packing is None or reason is None:
+        return recipe
+    console.print(
+        f"each pair is trained in a row of its own, not packed: {reason}",
+        markup=False,
+        highlight=False,
+        soft_wrap=True,
+    )
+    return recipe.model_copy(update={"packing": None})
+
+
+def wanted_verdicts(pairs: PairSet, recipe: Recipe) -> list[Pair]:
+    """The verdicts by which validation chooses the checkpoint; if there are none, that is said."""
+    if recipe.checkpoints.choose != "validation":
+        return []
+    verdicts = validation_pairs(pairs, recipe)
+    if not verdicts:
+        console.print("no verdicts to validate with: the last checkpoint becomes the expert", highlight=False)
+    return verdicts
 
 
 def build_base(recipe: Recipe, pairs: PairSet, run: RunFolder) -> None:
@@ -180,7 +240,7 @@ def vocabulary_texts(pairs: PairSet, split: str) -> Iterator[str]:
             yield ("USER: " if message.role == "user" else "ASSISTANT: ") + message.text()
 
 
-def make_card(recipe: Recipe, pairs: PairSet) -> ExpertCard:
+def make_card(recipe: Recipe, pairs: PairSet, base: str) -> ExpertCard:
     """The card: readouts and explanation prompts from the templates of the pairs, and where they came from."""
     manifest = pairs.manifest
     readouts = tuple(
@@ -193,6 +253,7 @@ def make_card(recipe: Recipe, pairs: PairSet) -> ExpertCard:
         readouts=readouts,
         explanation_prompts=manifest.explanation_prompts,
         trained_on={
+            "base_sha256": base_sha256(base),
             "chains_sha256": manifest.chains_sha256,
             "templates_sha256": manifest.templates_sha256,
             "shards_sha256": fingerprint(manifest.shards),
@@ -202,96 +263,3 @@ def make_card(recipe: Recipe, pairs: PairSet) -> ExpertCard:
         },
         versions=versions("torch", "transformers", "deepspeed", "peft"),
     )
-
-
-def start_processes(recipe: Recipe, run: RunFolder) -> None:
-    """Run the processes to their end and show how far they are.
-
-    Raises:
-        FakeInstructError: If one failed, with its message or the log's name.
-    """
-    command = [
-        sys.executable,
-        "-m",
-        "torch.distributed.run",
-        "--rdzv-backend=c10d",
-        "--rdzv-endpoint=127.0.0.1:0",
-    ]
-    command += [
-        f"--nproc-per-node={recipe.hardware.processes}",
-        "-m",
-        "fakeinstruct.expert.process",
-        str(run.folder),
-    ]
-    threads = max(1, (os.cpu_count() or 1) // recipe.hardware.processes)
-    environment = os.environ | {
-        "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", str(threads)),
-        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}",
-        "PYTHONPATH": f"{PACKAGE.parent}{os.pathsep}{os.environ.get('PYTHONPATH', '')}",  # a bare checkout's
-        # keep freed activations instead of giving them back to the kernel: 1.45 times the steps on two cores
-        "MALLOC_MMAP_THRESHOLD_": str(2**30),
-        "MALLOC_TRIM_THRESHOLD_": str(2**32),
-        "TRANSFORMERS_VERBOSITY": "error",
-        "HF_HUB_DISABLE_PROGRESS_BARS": "1",
-        "HF_DATASETS_DISABLE_PROGRESS_BARS": "1",
-    }
-    last: dict[str, Any] = {}
-    with run.log.open("ab") as log:
-        process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
-            command, stdout=subprocess.PIPE, stderr=log, env=environment
-        )
-        try:
-            for message in track_steps(read_messages(process, log)):
-                last = message if "error" in message else last
-        finally:
-            if process.poll() is None:
-                process.terminate()
-            status = process.wait()
-    if "error" in last:
-        raise FakeInstructError(last["error"])
-    if status or not run.expert.is_dir():
-        raise FakeInstructError(
-            f"training ended with status {status}: {last_words(run.log)}",
-            file=run.log,
-            hint="Run the same command again to go on from the last checkpoint.",
-        )
-
-
-def read_messages(process: subprocess.Popen[bytes], log: Any) -> Iterator[dict[str, Any]]:
-    """The messages of the processes; anything else they print goes to the log."""
-    assert process.stdout is not None  # noqa: S101 - it was opened as a pipe
-    for line in process.stdout:
-        try:
-            message = json.loads(line)
-        except ValueError:
-            message = None
-        if isinstance(message, dict):
-            yield message
-        else:
-            log.write(line)
-
-
-def track_steps(messages: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    """Show steps and loss while the messages pass by."""
-    first = next((message for message in messages if "step" in message or "error" in message), None)
-    if first is None or "error" in first:
-        yield from [first] if first else []
-        return
-    steps = (message for message in messages if "loss" not in message or None)
-    yield first
-    yield from track(steps, "training (steps)", total=int(first["of"]) - int(first["step"]))
-
-
-def last_words(log: Path) -> str:
-    """The last line of a log that names an error, or its last line."""
-    lines = [
-        line.strip()
-        for line in log.read_text(encoding="utf-8", errors="replace").splitlines()
-        if line.strip()
-    ]
-    errors = [
-        line
-        for line in lines
-        if "Error" in line and "ChildFailedError" not in line and "traceback" not in line
-    ]
-    return (errors or lines or ["it said nothing"])[-1][:300]

@@ -27,7 +27,7 @@ class Meter:
     def reset(self) -> None:
         """Begin anew."""
         self.losses = torch.zeros(len(self.tasks), 2, dtype=torch.float64)
-        self.counts = dict.fromkeys(("pairs", "images", "tokens", "places", "filled"), 0)
+        self.counts = dict.fromkeys(("pairs", "images", "tokens", "places", "filled", "shown", "known"), 0)
         self.began = time.perf_counter()
 
     def add(self, targets: Targets, losses: Tensor, tokens: int, layout: Layout | None) -> None:
@@ -50,13 +50,19 @@ class Meter:
             self.counts["places"] += sum(chunk.valid.numel() for chunk in layout.chunks)
             self.counts["filled"] += sum(sum(tree.branches) for tree in layout.trees)
 
+    def add_features(self, shown: int, known: int) -> None:
+        """Count images, and those of them that the vision tower need not see."""
+        self.counts["shown"] += shown
+        self.counts["known"] += known
+
     def report(self, device: torch.device) -> dict[str, float]:
         """What was counted since the last report, over all processes; every process must call.
 
         Returns:
             `loss/TASK` in nats a token; `pairs_per_second`, `images_per_second`, `tokens_per_second`;
-            `padding`, the share of a branch's places in attention that hold no token; `gib`, the most memory a
-            process has held: the GPU's, or without one its own.
+            `padding`, the share of a branch's places in attention that hold no token; `features_known`, the share
+            of images whose features were kept; `gib`, the most memory a process has held: the GPU's, or without
+            one its own.
         """
         seconds = time.perf_counter() - self.began
         sums = torch.cat([self.losses.flatten(), torch.tensor([*self.counts.values()], dtype=torch.float64)])
@@ -75,6 +81,8 @@ class Meter:
             report[f"{name}_per_second"] = counts[name] / seconds
         if counts["places"]:
             report["padding"] = 1 - counts["filled"] / counts["places"]
+        if counts["shown"]:
+            report["features_known"] = counts["known"] / counts["shown"]
         self.reset()
         return report | {"gib": float(peak)}
 

@@ -7,117 +7,51 @@ Started by `launch`, or by any launcher that sets the distributed environment:
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import sys
+import traceback
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from transformers import (
-    AutoModelForImageTextToText,
-    AutoProcessor,
-    TrainerCallback,
-    TrainingArguments,
-    set_seed,
-)
+import torch
+from transformers import TrainingArguments, set_seed
 
-from fakeinstruct.base.errors import FakeInstructError
+from fakeinstruct.base.errors import FakeInstructError, from_os_error
 from fakeinstruct.base.files import read_json, write_json
-from fakeinstruct.expert import vision  # noqa: F401 - registers the small tower
+from fakeinstruct.expert.arguments import training_arguments
 from fakeinstruct.expert.attention import use_tree_attention
+from fakeinstruct.expert.base_model import load_tuned, whole_images
+from fakeinstruct.expert.callbacks import Checkpoints, Progress, board, say
 from fakeinstruct.expert.card import load_card, save_card
+from fakeinstruct.expert.checkpoints import newest_checkpoint
 from fakeinstruct.expert.collate import Collator, PackCollator
-from fakeinstruct.expert.engine import prepare_deepspeed, process_group
+from fakeinstruct.expert.engine import die_with_parent, prepare_deepspeed, process_group
+from fakeinstruct.expert.families import family_of
+from fakeinstruct.expert.features import TowerFeatures, keep_features
+from fakeinstruct.expert.model_card import write_model_card
 from fakeinstruct.expert.order import Packing as Limits
 from fakeinstruct.expert.packing import model_positions
-from fakeinstruct.expert.recipe import Recipe, deepspeed_config
+from fakeinstruct.expert.processors import check_image_tokens, load_processor
+from fakeinstruct.expert.recipe import Recipe
 from fakeinstruct.expert.rows import index_of
-from fakeinstruct.expert.run import COMPLETE, RunFolder
+from fakeinstruct.expert.run import RunFolder
 from fakeinstruct.expert.sampler import PackSampler
-from fakeinstruct.expert.trainer import LIKELIHOOD, ExpertTrainer
-from fakeinstruct.expert.tune import apply_tune
-
-
-def say(**message: Any) -> None:
-    """Tell the launcher something, one JSON object a line on standard output."""
-    print(json.dumps(message), flush=True)
-
-
-class Progress(TrainerCallback):
-    """Tells the launcher where training is, and marks checkpoints that every process has finished."""
-
-    def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **_: Any) -> None:
-        """Pass on step and loss; called on every process, heard from the first."""
-        if state.is_world_process_zero and logs and "loss" in logs:
-            say(step=state.global_step, of=state.max_steps, loss=float(logs["loss"]))
-
-    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        """Pass on the step."""
-        if state.is_world_process_zero:
-            say(step=state.global_step, of=state.max_steps)
-
-    def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        """Mark the checkpoint as complete once every process has written its part."""
-        import torch
-
-        torch.distributed.barrier()
-        if state.is_world_process_zero:
-            write_json(
-                Path(args.output_dir) / f"checkpoint-{state.global_step}" / COMPLETE,
-                {"step": state.global_step},
-            )
-
-
-def training_arguments(recipe: Recipe, run: RunFolder, *, validated: bool) -> TrainingArguments:
-    """The recipe in Transformers' words."""
-    import torch
-
-    optimizer, hardware = recipe.steps(), recipe.hardware
-    return TrainingArguments(
-        output_dir=str(run.checkpoints),
-        seed=recipe.seed,
-        data_seed=recipe.seed,
-        learning_rate=optimizer.lr,
-        num_train_epochs=1,  # the sampler goes through all epochs in sequence
-        gradient_accumulation_steps=optimizer.accumulate,
-        warmup_steps=optimizer.warmup,
-        lr_scheduler_type=optimizer.schedule,
-        weight_decay=optimizer.weight_decay,
-        adam_beta2=optimizer.beta2,
-        max_grad_norm=optimizer.clip,
-        bf16=hardware.precision == "bf16",
-        gradient_checkpointing=hardware.gradient_checkpointing,
-        gradient_checkpointing_kwargs={"use_reentrant": False} if hardware.gradient_checkpointing else None,
-        use_cpu=not torch.cuda.is_available(),
-        deepspeed=deepspeed_config(recipe),
-        save_strategy="steps",
-        save_steps=recipe.checkpoints.every,
-        save_total_limit=recipe.checkpoints.keep + 1,  # the newest counts only once it is marked as complete
-        eval_strategy="steps" if validated else "no",
-        eval_steps=recipe.checkpoints.every,
-        load_best_model_at_end=validated,
-        metric_for_best_model=LIKELIHOOD if validated else None,
-        greater_is_better=False if validated else None,
-        logging_steps=10,
-        logging_nan_inf_filter=False,
-        report_to="none",
-        disable_tqdm=True,
-        remove_unused_columns=False,
-        dataloader_num_workers=hardware.loader_workers,
-        dataloader_pin_memory=torch.cuda.is_available(),
-    )
+from fakeinstruct.expert.trainer import ExpertTrainer
+from fakeinstruct.expert.tune import count_parts
 
 
 def train_process(folder: Path) -> None:
-    """Train, from the last complete checkpoint if there is one, and write the expert.
+    """Train, from the newest complete checkpoint if there is one, and write the expert.
 
     Args:
         folder: A run folder that `launch.prepare` filled.
-    """
-    import torch
 
+    Raises:
+        UsageError: If model, processor or checkpoint do not fit.
+        FakeInstructError: If training cannot go on.
+    """
     prepare_deepspeed()
     run = RunFolder(folder)
     recipe = Recipe.model_validate(read_json(run.recipe))
@@ -125,36 +59,53 @@ def train_process(folder: Path) -> None:
     validated = recipe.checkpoints.choose == "validation" and run.validation.is_file()
     arguments = training_arguments(
         recipe, run, validated=validated
-    )  # before the model: ZeRO-3 shards it at birth
+    )  # first: ZeRO-3 shards the model at birth
+    checkpoint = newest_checkpoint(run.checkpoints, manifest["fingerprint"], arguments.world_size)
     set_seed(recipe.seed)
-    base = manifest["base"]
-    processor = AutoProcessor.from_pretrained(base)
-    precision = torch.bfloat16 if recipe.hardware.precision == "bf16" else torch.float32
-    model = apply_tune(AutoModelForImageTextToText.from_pretrained(base, dtype=precision), recipe.tune)
-    if recipe.hardware.gradient_checkpointing:
-        model.enable_input_require_grads()
+    processor = load_processor(manifest["processor"])
+    model = load_model(recipe, manifest["base"], processor)
+    if arguments.process_index == 0:
+        say(parts=count_parts(model, family_of(model.config)))
     rows, sampler = drawn_rows(run.rows, recipe, arguments, seed=recipe.seed)
     trainer = ExpertTrainer(
         recipe=recipe,
+        features=kept_features(recipe, model, arguments),
         sampler=sampler,
         validation=drawn_rows(run.validation, recipe, arguments) if validated else None,
         model=model,
         args=arguments,
         train_dataset=rows,
         data_collator=collator(recipe, model, processor, Path(manifest["image_root"]), sampler.index.tasks),
-        callbacks=[Progress(), *board(run, arguments)],
+        callbacks=[
+            Progress(),
+            Checkpoints(run, manifest["fingerprint"], recipe.checkpoints.keep),
+            *board(run, arguments, first=(int(checkpoint.name.rpartition("-")[2]) if checkpoint else 0) + 1),
+        ],
     )
-    checkpoint = run.last_checkpoint()
     result = trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
-    best = trainer.state.best_global_step if validated else None
+    if trainer.is_world_process_zero():
+        write_json(run.history, trainer.state.log_history)
     facts = {
         "steps": result.global_step,
         "resumed_from": checkpoint.name if checkpoint else None,
-        "chosen_step": best or result.global_step,
+        "chosen_step": (trainer.state.best_global_step if validated else None) or result.global_step,
     }
-    if trainer.is_world_process_zero():
-        write_json(run.history, trainer.state.log_history)
     save_expert(trainer, processor, run, facts)
+
+
+def load_model(recipe: Recipe, base: str, processor: Any) -> Any:
+    """The model as the recipe tunes it, checked against its processor.
+
+    Raises:
+        UsageError: If they do not fit each other, or the recipe.
+    """
+    precision = torch.bfloat16 if recipe.hardware.precision == "bf16" else torch.float32
+    model = load_tuned(base, recipe.tune, precision)
+    with whole_images(model):
+        check_image_tokens(model, processor)
+    if recipe.hardware.gradient_checkpointing:
+        model.enable_input_require_grads()
+    return model
 
 
 def drawn_rows(
@@ -192,17 +143,22 @@ def collator(
         use_tree_attention(model)
         make = partial(PackCollator, positions=model_positions(model, int(processor.image_token_id)))
     made: Collator = make(
-        processor, image_root, weights=recipe.loss.weights, tasks=tasks, mirror=recipe.data.mirror
+        processor,
+        image_root,
+        weights=recipe.loss.weights,
+        tasks=tasks,
+        mirror=recipe.data.mirror,
+        join=family_of(model.config).join,
     )
     return made
 
 
-def board(run: RunFolder, arguments: TrainingArguments) -> list[TrainerCallback]:
-    """TensorBoard's writer, on the first process."""
-    from torch.utils.tensorboard import SummaryWriter
-    from transformers.integrations import TensorBoardCallback
-
-    return [TensorBoardCallback(SummaryWriter(str(run.board)))] if arguments.process_index == 0 else []
+def kept_features(recipe: Recipe, model: Any, arguments: TrainingArguments) -> TowerFeatures | None:
+    """Features of the vision tower, if they can be kept; if not, the log says why."""
+    features, reason = keep_features(model, recipe.hardware.feature_cache_gib)
+    if reason and arguments.process_index == 0:
+        print(f"features of the vision tower are not kept: {reason}", file=sys.stderr)
+    return features
 
 
 def save_expert(trainer: ExpertTrainer, processor: Any, run: RunFolder, facts: dict[str, Any]) -> None:
@@ -214,31 +170,42 @@ def save_expert(trainer: ExpertTrainer, processor: Any, run: RunFolder, facts: d
         run: The run's folder.
         facts: What the card is to say of the training.
     """
-    import torch
-
     temporary = run.folder / ".expert.tmp"
     trainer.save_model(str(temporary))  # every process: ZeRO-3 gathers the shards
     torch.distributed.barrier()
     if trainer.is_world_process_zero():
         processor.save_pretrained(temporary)
+        trainer.model.config.save_pretrained(temporary)  # adapters are saved without it
         card = load_card(run.prepared)
-        save_card(temporary, card.model_copy(update={"trained_on": card.trained_on | facts}))
+        card = card.model_copy(update={"trained_on": card.trained_on | facts})
+        save_card(temporary, card)
+        write_model_card(temporary, card, read_json(run.manifest)["counts"], trainer.state.log_history)
         (temporary / "training_args.bin").unlink(missing_ok=True)  # a pickle, which nobody should load
         shutil.rmtree(run.expert, ignore_errors=True)
         temporary.rename(run.expert)
-        say(done=str(run.expert))
     torch.distributed.barrier()
 
 
 def main() -> None:
-    """Entry point of a process; a problem of the user's goes to the launcher as a message."""
+    """Entry point of a process; what goes wrong is told to the launcher in one line, whichever process it is."""
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    die_with_parent()
+    folder = Path(sys.argv[1])
     with process_group():
         try:
-            train_process(Path(sys.argv[1]))
+            train_process(folder)
+            return
         except FakeInstructError as error:
-            say(error=str(error))
-            sys.exit(1)
+            say(error=str(error), status=int(error.status))
+        except OSError as error:
+            traceback.print_exc()
+            problem = from_os_error(error, error.filename or folder)
+            say(error=str(problem), status=int(problem.status))
+        except Exception as error:
+            traceback.print_exc()
+            say(failure=f"{type(error).__name__}: {(str(error).strip().splitlines() or [''])[0]}"[:500])
+        sys.stderr.flush()
+        os._exit(1)  # without waiting for the others, which wait for this one; torchrun ends them
 
 
 if __name__ == "__main__":

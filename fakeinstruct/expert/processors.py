@@ -1,31 +1,36 @@
-"""Processors: loaded with torchvision or without it, and checked against their model before the first step.
+"""Processors: loaded without their video part, and checked against their model before the first step.
 
 Since Transformers 5 the processors of Qwen-VL, InternVL and SmolVLM build a video processor, which exists only
-with torchvision. Pairs have no videos, so that without torchvision the processor is built without that part: the
-same class, tokenizer and image processor (in its Pillow form).
+with torchvision. Pairs have no videos: the processor is built without that part, of the same tokenizer and image
+processor, and what was published for videos is saved again as it was.
 """
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import torch
 from PIL import Image
 from transformers import PROCESSOR_MAPPING, AutoConfig, AutoProcessor, BatchFeature, ProcessorMixin
-from transformers.utils import is_torchvision_available
+from transformers.utils import cached_file
 
 from fakeinstruct.base.errors import UsageError
 from fakeinstruct.expert import vision  # noqa: F401 - registers the small tower
 from fakeinstruct.expert.image_tensors import TOKENS
 from fakeinstruct.expert.rows import image_block
 
+SETTINGS = ("processor_config.json", "video_preprocessor_config.json", "preprocessor_config.json")
+"""Where the settings of a video processor may stand, the first of them within those of the whole processor."""
+
 TRIAL_SIDES = ((96, 64), (100, 300))
 """Widths and heights of the pictures that processor and model are compared on, one of them tall."""
 
 
 def load_processor(name: str | Path) -> Any:
-    """The processor of a model, without its video part where that cannot be built.
+    """The processor of a model, without its video part if it has one.
 
     Args:
         name: A folder, or a name on the hub.
@@ -35,8 +40,9 @@ def load_processor(name: str | Path) -> Any:
     """
     try:
         kind = PROCESSOR_MAPPING.get(type(AutoConfig.from_pretrained(name)), None)
-        if kind is not None and "video_processor" in kind.get_attributes() and not is_torchvision_available():
+        if kind is not None and "video_processor" in kind.get_attributes():
             processor = without_videos(kind).from_pretrained(name)
+            processor.video_settings = _video_settings(name)
         else:
             processor = AutoProcessor.from_pretrained(name)
     except (OSError, ValueError, AttributeError, ImportError) as error:
@@ -52,7 +58,12 @@ def load_processor(name: str | Path) -> Any:
 def without_videos(kind: type[ProcessorMixin]) -> type[ProcessorMixin]:
     """A class of processors, less its video part; it bears the same name, which is what `save_pretrained` writes."""
 
-    class Processor(kind):  # type: ignore[misc, valid-type]
+    class Processor(kind):
+        video_settings: dict[str, Any] = {}
+        video_processor = SimpleNamespace(
+            num_frames=None, fps=None
+        )  # SmolVLM's reads both for any conversation
+
         @classmethod
         def get_attributes(cls) -> list[str]:
             return [name for name in kind.get_attributes() if name != "video_processor"]
@@ -62,11 +73,26 @@ def without_videos(kind: type[ProcessorMixin]) -> type[ProcessorMixin]:
             # the video processor is the third of the constructor's arguments in all of them
             return super().from_args_and_dict([*args, None], processor_dict, **kwargs)
 
+        def to_dict(self) -> dict[str, Any]:
+            kept = {"video_processor": self.video_settings} if self.video_settings else {}
+            return dict(super().to_dict()) | kept
+
     Processor.__name__ = Processor.__qualname__ = kind.__name__
     Processor.__module__ = kind.__module__
     if kind.__name__ == "SmolVLMProcessor":
         _spare_num2words()
     return Processor
+
+
+def _video_settings(name: str | Path) -> dict[str, Any]:
+    for file in SETTINGS:
+        path = cached_file(str(name), file, _raise_exceptions_for_missing_entries=False)
+        settings = json.loads(Path(path).read_text(encoding="utf-8")) if path else {}
+        if file == SETTINGS[0]:
+            settings = settings.get("video_processor")
+        if settings:
+            return dict(settings)
+    return {}
 
 
 def _spare_num2words() -> None:

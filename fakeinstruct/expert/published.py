@@ -24,13 +24,11 @@ class Published:
         config: Keyword arguments of the family's configuration class.
         image_tokens: Tokens of an image: LLaVA-1.5's 24 x 24 patches; for the others those of a 448 x 448
             picture: Qwen2.5-VL takes one for 28 x 28 pixels, Qwen3-VL one for 32 x 32, InternVL 256 a tile.
-        parameters: How many parameters its published weights have.
     """
 
     model_type: str
     config: dict[str, Any]
     image_tokens: int
-    parameters: int
 
 
 QWEN_7B = {
@@ -68,7 +66,6 @@ PUBLISHED = {
             },
         },
         image_tokens=576,
-        parameters=7_063_427_072,
     ),
     "Qwen/Qwen2.5-VL-7B-Instruct": Published(
         "qwen2_5_vl",
@@ -94,7 +91,6 @@ PUBLISHED = {
             "tie_word_embeddings": False,
         },
         image_tokens=256,
-        parameters=8_292_166_656,
     ),
     "Qwen/Qwen3-VL-8B-Instruct": Published(
         "qwen3_vl",
@@ -130,7 +126,6 @@ PUBLISHED = {
             "tie_word_embeddings": False,
         },
         image_tokens=196,
-        parameters=8_767_123_696,
     ),
     "OpenGVLab/InternVL3-8B-hf": Published(
         "internvl",
@@ -156,7 +151,6 @@ PUBLISHED = {
             "tie_word_embeddings": False,
         },
         image_tokens=256,
-        parameters=7_944_373_760,
     ),
 }
 """Published shapes by hub name."""

@@ -132,7 +132,8 @@ class Checkpoints(StrictModel):
 class Hardware(StrictModel):
     """Where and how it runs. `processes` is the number of processes on this machine, one a GPU.
 
-    `deepspeed` names a file of `training/deepspeed/`, or a path.
+    `deepspeed` names a file of `training/deepspeed/`, or a path. `feature_cache_gib` is the most memory of a process
+    that the features of a frozen vision tower may take; 0 keeps none.
     """
 
     processes: Positive = 1
@@ -140,6 +141,7 @@ class Hardware(StrictModel):
     precision: Literal["fp32", "bf16"] = "bf16"
     gradient_checkpointing: bool = False
     loader_workers: int = Field(0, ge=0)
+    feature_cache_gib: float = Field(2.0, ge=0)
 
 
 class Stage(StrictModel):

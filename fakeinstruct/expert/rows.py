@@ -22,8 +22,8 @@ from fakeinstruct.base.files import atomic_write
 from fakeinstruct.base.images import crop_image, load_image, resolve_under
 from fakeinstruct.base.progress import track
 from fakeinstruct.expand.pair import Pair, PairSet, Task
-from fakeinstruct.expert.order import Index
-from fakeinstruct.expert.recipe import Data
+from fakeinstruct.expert.order import Index, Packing
+from fakeinstruct.expert.recipe import Data, Recipe
 from fakeinstruct.expert.sft import IGNORE, Encoded, encode_conversation
 
 SCHEMA = pa.schema(
@@ -246,4 +246,20 @@ def index_of(rows: Any) -> Index:
         tasks=tuple(task.dictionary.to_pylist()),
         tokens=columns["tokens"].to_numpy(),
         prefix=columns["prefix"].to_numpy(),
+    )
+
+
+def limits_of(recipe: Recipe, *, packed: bool) -> Packing:
+    """How the pairs of a recipe of one stage are put together.
+
+    Args:
+        recipe: The recipe.
+        packed: Whether pairs share their image; if not, each is a tree of its own, and a row is a batch of them.
+    """
+    packing, optimizer = recipe.packing, recipe.steps()
+    return Packing(
+        pairs=packing.pairs if packing and packed else 1,
+        batch=optimizer.batch,
+        tokens=packing.tokens if packing and packed else optimizer.batch * recipe.data.max_tokens,
+        per_image=recipe.data.per_image(),
     )

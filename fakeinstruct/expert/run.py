@@ -1,12 +1,9 @@
-"""The folder of a training run: what lies where, and which checkpoint is complete."""
+"""The folder of a training run: what lies where."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-
-COMPLETE = "complete.json"
-"""Written into a checkpoint last; a checkpoint without it was cut off and is passed over."""
 
 
 @dataclass(frozen=True)
@@ -25,7 +22,7 @@ class RunFolder:
       rejects.jsonl   pairs that could not be learned
       train.log       what the processes said
       board/          the same figures for TensorBoard
-      history.json    loss and speed, every tenth step
+      history.json    loss and speed, every tenth step and at each checkpoint
       expert/         the result
     """
 
@@ -90,8 +87,3 @@ class RunFolder:
     def expert(self) -> Path:
         """The result."""
         return self.folder / "expert"
-
-    def last_checkpoint(self) -> Path | None:
-        """The latest checkpoint that every process finished writing, if any."""
-        complete = [path.parent for path in self.checkpoints.glob(f"checkpoint-*/{COMPLETE}")]
-        return max(complete, key=lambda path: int(path.name.split("-")[1]), default=None)

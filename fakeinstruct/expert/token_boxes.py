@@ -63,7 +63,7 @@ def _visible(settings: Any, size: tuple[int, int]) -> Fractions:
     It fills up to a square, if asked; resizes to a shorter edge or to a size; cuts the middle out.
     """
     shown_width, shown_height = map(float, size)
-    if settings.do_pad:
+    if getattr(settings, "do_pad", False):
         shown_width = shown_height = float(max(size))
     elif settings.do_center_crop and settings.size.shortest_edge:
         scale = settings.size.shortest_edge / min(size)
@@ -77,7 +77,7 @@ def _centred(width: float, height: float, size: tuple[int, int]) -> Fractions:
     return left, above, 1 - left, 1 - above
 
 
-def llava_next(processor: Any, block: Mapping[str, Any], size: tuple[int, int]) -> Tensor:
+def llava_next(processor: Any, block: Mapping[str, Any], _: tuple[int, int]) -> Tensor:
     """LLaVA-Next: a grid over the whole picture, then one over its tiles, with a token at the end of each line.
 
     The picture keeps its ratio on the canvas of the tiles; rows or columns of padding are dropped.
@@ -107,7 +107,7 @@ def _dropped(rows: int, columns: int, height: int, width: int) -> tuple[int, int
     return 0, (columns - int(round(width * (rows / height), 7))) // 2
 
 
-def qwen(processor: Any, block: Mapping[str, Any], size: tuple[int, int]) -> Tensor:
+def qwen(processor: Any, block: Mapping[str, Any], _: tuple[int, int]) -> Tensor:
     """The Qwen families: one grid over the whole picture, `merge_size` patches a side of a token."""
     _, rows, columns = block["image_grid_thw"][0].tolist()
     merge = processor.image_processor.merge_size
@@ -130,7 +130,7 @@ def internvl(processor: Any, block: Mapping[str, Any], size: tuple[int, int]) ->
     return place(processor, block, torch.cat([*_tiles(rows, columns, side), grid(side, side)]))
 
 
-def smolvlm(processor: Any, block: Mapping[str, Any], size: tuple[int, int]) -> Tensor:
+def smolvlm(processor: Any, block: Mapping[str, Any], _: tuple[int, int]) -> Tensor:
     """SmolVLM: tiles named by row and column in the block, then the whole picture."""
     words = processor.tokenizer.convert_ids_to_tokens(block["input_ids"])
     named = [match for match in map(_TILE.fullmatch, words) if match]

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import nullcontext
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from torch import Tensor
 from torch.utils.data import DataLoader
 from transformers import Trainer
 
 from fakeinstruct.base.errors import FakeInstructError
+from fakeinstruct.expert.checkpoints import folder_of
+from fakeinstruct.expert.features import TowerFeatures
 from fakeinstruct.expert.loss import Targets, token_losses
 from fakeinstruct.expert.meter import Meter
 from fakeinstruct.expert.recipe import Recipe
@@ -21,6 +27,18 @@ LIKELIHOOD = "verdict_nll"
 """What validation measures: the mean negative log-likelihood of the right verdict's first token, in nats."""
 
 
+DIVERGED = "Lower optimizer.lr or lengthen optimizer.warmup. The checkpoints written before are as they were."
+"""What to do about a loss or weights that are not finite."""
+
+
+def collated(collate: Callable[[Any], Any], rows: Any) -> Any:
+    """A batch, or the error that kept it from being made: one raised in a loader's process would lose its wording."""
+    try:
+        return collate(rows)
+    except FakeInstructError as error:
+        return error
+
+
 class ExpertTrainer(Trainer):
     """Trains on what a `PackSampler` draws.
 
@@ -28,6 +46,7 @@ class ExpertTrainer(Trainer):
         sampler: Draws the rows of this process.
         validation: Validation rows and their sampler, if there are any.
         recipe: The run's.
+        features: Of the vision tower, if they are kept.
         options: Those of Transformers' `Trainer`; `train_dataset` holds the pairs.
     """
 
@@ -42,10 +61,12 @@ class ExpertTrainer(Trainer):
         sampler: PackSampler,
         validation: tuple[Any, PackSampler] | None,
         recipe: Recipe,
+        features: TowerFeatures | None = None,
         **options: Any,
     ) -> None:
         super().__init__(**options)
         self.sampler = sampler
+        self.features = features
         self.validation = validation
         self.recipe = recipe
         self.meter = Meter(sampler.index.tasks)
@@ -58,7 +79,7 @@ class ExpertTrainer(Trainer):
         return DataLoader(
             PairRows(rows),
             batch_sampler=sampler,
-            collate_fn=self.data_collator,
+            collate_fn=partial(collated, self.data_collator),
             num_workers=workers,
             persistent_workers=workers > 0,
             pin_memory=self.args.dataloader_pin_memory,
@@ -80,8 +101,15 @@ class ExpertTrainer(Trainer):
     def get_batch_samples(
         self, epoch_iterator: Iterator[Any], num_batches: int, device: torch.device
     ) -> tuple[list[Any], Tensor]:
-        """The rows of an optimizer step, and the weight of all its targets over all processes."""
+        """The rows of an optimizer step, and the weight of all its targets over all processes.
+
+        Raises:
+            FakeInstructError: If one could not be made.
+        """
         batches, _ = super().get_batch_samples(epoch_iterator, num_batches, device)
+        for batch in batches:
+            if isinstance(batch, FakeInstructError):
+                raise batch
         total = torch.stack([batch["targets"].weights.sum() for batch in batches]).sum().to(device)
         if torch.distributed.is_initialized():
             torch.distributed.all_reduce(total)
@@ -107,16 +135,17 @@ class ExpertTrainer(Trainer):
             raise FakeInstructError(
                 f"the loss is {loss.item()} at step {self.state.global_step + 1}",
                 field="optimizer.lr",
-                hint="Lower optimizer.lr or lengthen optimizer.warmup. The last checkpoint is as it was.",
+                hint=DIVERGED,
             )
         self.meter.add(targets, exact, inputs["input_ids"].numel(), inputs.get("tree"))
         return (loss, None) if return_outputs else loss
 
     def _predict(self, model: Any, inputs: dict[str, Any]) -> tuple[Targets, Tensor]:
         """The targets of a batch, and the logits that predict them."""
-        tensors = {name: value for name, value in inputs.items() if name != "targets"}
+        tensors = {name: value for name, value in inputs.items() if name not in ("targets", "image_keys")}
         targets = inputs["targets"].to(inputs["input_ids"].device)
-        return targets, targets.logits(model(**tensors, use_cache=False).logits)
+        with self.features.of(inputs["image_keys"]) if self.features else nullcontext():
+            return targets, targets.logits(model(**tensors, use_cache=False).logits)
 
     def _smoothing(self, targets: Targets) -> Tensor | None:
         """Each target's smoothing: a verdict is smoothed, and nothing else."""
@@ -152,8 +181,52 @@ class ExpertTrainer(Trainer):
         self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
         return metrics
 
+    def _save_checkpoint(self, model: Any, trial: Any) -> None:
+        """Save the state, unless training has diverged.
+
+        Raises:
+            FakeInstructError: If weights are not finite, or the checkpoint cannot be written.
+        """
+        if not self._finite():
+            raise FakeInstructError(
+                f"weights are not finite after step {self.state.global_step}",
+                field="optimizer.lr",
+                hint=DIVERGED,
+            )
+        try:
+            super()._save_checkpoint(model, trial)
+        except (OSError, RuntimeError, SafetensorError) as error:
+            if not written_badly(error):
+                raise
+            raise FakeInstructError(
+                f"the checkpoint could not be written ({str(error).splitlines()[0][:150]})",
+                file=folder_of(Path(self.args.output_dir), self.state.global_step),
+                hint="Is the disk full? Free some room and run the same command again: it goes on from the last "
+                "complete checkpoint.",
+            ) from error
+
+    def _finite(self) -> bool:
+        """Whether all trained weights are finite; every process looks at its own shards, and must call."""
+        shards = (
+            getattr(weight, "ds_tensor", weight) for weight in self.model.parameters() if weight.requires_grad
+        )
+        finite = all(bool(torch.isfinite(shard).all()) for shard in shards)
+        everywhere = torch.tensor([float(finite)], device=self.args.device)
+        if torch.distributed.is_initialized():
+            torch.distributed.all_reduce(everywhere, op=torch.distributed.ReduceOp.MIN)
+        return bool(everywhere.item())
+
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
         """Add what the meter counted; called on every process."""
         if "loss" in logs:
+            if self.features:
+                self.meter.add_features(*self.features.counted())
             logs |= self.meter.report(self.args.device)
         super().log(logs, start_time)
+
+
+def written_badly(error: Exception) -> bool:
+    """Whether an error comes from writing a file: PyTorch's writer, in C++, raises a RuntimeError and no OSError."""
+    return (
+        not isinstance(error, RuntimeError) or "PytorchStreamWriter" in str(error) or "iostream" in str(error)
+    )

@@ -101,10 +101,23 @@ class Layout:
         )
 
     @cached_property
-    def order(self) -> Tensor:
-        """For each token of the row, its place when all prefixes and then all chunks stand end to end."""
+    def gather(self) -> Tensor:
+        """The row's places as attention takes them: every prefix, then every chunk with its padding, end to end."""
         prefixes = [torch.arange(start, start + tree.prefix) for start, tree in self.starts()]
-        return torch.cat([*prefixes, *(chunk.index[chunk.valid] for chunk in self.chunks)]).argsort()
+        return torch.cat([*prefixes, *(chunk.index.flatten() for chunk in self.chunks)])
+
+    @cached_property
+    def sizes(self) -> list[int]:
+        """The lengths of what `gather` puts end to end."""
+        return [tree.prefix for tree in self.trees] + [chunk.index.numel() for chunk in self.chunks]
+
+    @cached_property
+    def order(self) -> Tensor:
+        """For each token of the row, where it stands in `gather`."""
+        prefixes = sum(tree.prefix for tree in self.trees)
+        valid = torch.cat([torch.ones(prefixes, dtype=torch.bool), *(c.valid.flatten() for c in self.chunks)])
+        places = valid.nonzero()[:, 0]
+        return places[self.gather[places].argsort()]
 
     def padding(self) -> float:
         """Share of a branch's places in attention that hold no token; elsewhere a row has no padding."""

@@ -26,12 +26,24 @@ QWEN = {
     "temporal_patch_size": 2,
     "size": {"shortest_edge": 256, "longest_edge": 4096},
 }
-QWEN_NAMES = {IMAGE: "<|image_pad|>", VIDEO: "<|video_pad|>", START: "<|vision_start|>", END: "<|vision_end|>"}
+QWEN_NAMES = {
+    IMAGE: "<|image_pad|>",
+    VIDEO: "<|video_pad|>",
+    START: "<|vision_start|>",
+    END: "<|vision_end|>",
+}
 LLAVA_NAMES = {IMAGE: "<image>"}
-TILES = {40 + 4 * row + column: f"<row_{row + 1}_col_{column + 1}>" for row in range(4) for column in range(4)}
+TILES = {
+    40 + 4 * row + column: f"<row_{row + 1}_col_{column + 1}>" for row in range(4) for column in range(4)
+}
 
 LAYOUTS: dict[str, tuple[str, dict[str, Any], dict[str, Any], dict[int, str]]] = {
-    "llava": ("LlavaProcessor", {"image_processor_type": "CLIPImageProcessor", **CROPPED}, LLAVA, LLAVA_NAMES),
+    "llava": (
+        "LlavaProcessor",
+        {"image_processor_type": "CLIPImageProcessor", **CROPPED},
+        LLAVA,
+        LLAVA_NAMES,
+    ),
     "llava_next": (
         "LlavaNextProcessor",
         {

@@ -6,14 +6,18 @@ from collections.abc import Sequence
 
 import pytest
 import torch
-from tiny import BOS, END, EOS, EXACT, START, WORDS, Tiny, tiny_llava, tiny_qwen2_5_vl
+from PIL import Image
+from published_layout import write_published
+from tiny import BOS, END, EOS, EXACT, IMAGE, START, WORDS, Tiny, tiny_llava, tiny_qwen2_5_vl
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from fakeinstruct.expert import attention, tree
 from fakeinstruct.expert.attention import use_tree_attention
+from fakeinstruct.expert.collate import Collator, PackCollator
 from fakeinstruct.expert.families import family_of
 from fakeinstruct.expert.packing import Conversation, Packed, Packer, model_positions
+from fakeinstruct.expert.processors import load_processor
 from fakeinstruct.expert.sft import IGNORE
 from fakeinstruct.expert.tree import Layout, Tree
 
@@ -108,7 +112,9 @@ def alone_loss(model, sample: Sample, pair: Conversation) -> Tensor:
 
 def gradients(model) -> dict[str, Tensor]:
     """Every gradient, by name; the model's are cleared."""
-    found = {name: weight.grad.clone() for name, weight in model.named_parameters() if weight.grad is not None}
+    found = {
+        name: weight.grad.clone() for name, weight in model.named_parameters() if weight.grad is not None
+    }
     model.zero_grad()
     return found
 
@@ -158,7 +164,9 @@ def ready(tiny: Tiny):
     """The model in training mode, its batch normalisation frozen: its statistics are the only ones of a row."""
     model = tiny.model.train()
     for name, weight in model.named_parameters():
-        weight.requires_grad_("blocks" not in name or model.config.vision_config.model_type != "fakeinstruct_conv")
+        weight.requires_grad_(
+            "blocks" not in name or model.config.vision_config.model_type != "fakeinstruct_conv"
+        )
     return model
 
 
@@ -206,7 +214,7 @@ def test_so_it_does_with_adapters_checkpointing_and_chunks(make, adapters, check
     alone, expected = train_alone(model, sample)
     if keys:  # fewer than any two branches need: each is a chunk, whose attention is computed again
         monkeypatch.setattr(tree, "KEYS", keys)
-        monkeypatch.setattr(attention, "KEYS", keys)
+        monkeypatch.setattr(attention, "BYTES", 0)
     if checkpointing:
         model.activation_checkpointing_enable({"use_reentrant": False})
     packed = sample.pack(model)
@@ -271,3 +279,40 @@ def test_questions_that_begin_alike_share_more_than_the_image(make):
     alone, expected = train_alone(model, sample)
     assert loss == pytest.approx(alone, rel=1e-6)
     assert difference(found, expected)[0] < TOLERANCE
+
+
+def predicted(model, batch: dict) -> float:
+    """The summed loss of a batch that a collator made."""
+    inputs = {name: value for name, value in batch.items() if name not in ("targets", "image_keys")}
+    with torch.no_grad():
+        logits = model(**inputs, use_cache=False).logits
+    targets = batch["targets"]
+    return cross_entropy(targets.logits(logits), targets.ids, reduction="sum").item()
+
+
+@pytest.mark.parametrize("name", sorted(set(EXACT) - {"small"}))
+def test_from_pictures_on_disk_to_the_loss(name, tmp_path):
+    """Both collators and the family's own processor: two pictures, five pairs, one with a crop as its second look."""
+    model = write_published(name, tmp_path).eval()
+    family, processor = family_of(model.config), load_processor(tmp_path)
+    rows = []
+    for picture, pairs in ((0, 3), (1, 2)):
+        Image.effect_noise((60 + 40 * picture, 50), 60).convert("RGB").save(tmp_path / f"{picture}.png")
+        for pair in range(pairs):
+            words, crops = [30 + pair, 31, 50, 51 + pair], []
+            ids, labels = [BOS, IMAGE, *words, EOS], [*[IGNORE] * 4, *words[2:], EOS]
+            if pair == 2:
+                ids, labels = [*ids, IMAGE, 60, 61], [*labels, IGNORE, IGNORE, 61]
+                crops = [[0.1, 0.1, 0.9, 0.5]]
+            rows.append(
+                {"image": f"{picture}.png", "crops": crops, "input_ids": ids, "labels": labels}
+                | {"id": f"{picture}{pair}", "task": "", "tree": picture}
+            )
+    positions = model_positions(model, processor.image_token_id)
+    set_attention(model, "sdpa")
+    alone = Collator(processor, tmp_path, join=family.join)
+    expected = sum(predicted(model, alone([row])) for row in rows)
+    use_tree_attention(model)
+    packed = PackCollator(processor, tmp_path, positions=positions, join=family.join)(rows)
+    assert [len(single.branches) for single in packed["tree"].trees] == [3, 2]
+    assert predicted(model, packed) == pytest.approx(expected, rel=1e-6)

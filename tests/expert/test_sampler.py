@@ -63,13 +63,14 @@ def test_rows_are_dealt_in_turn_and_a_filler_repeats_the_first():
     def trees_of(row):
         return [[one.pair for one in row if one.tree == tree] for tree in range(row[-1].tree + 1)]
 
-    dealt = [list(sampler(index, rank=rank, world=3)) for rank in range(3)]
+    dealt = [list(sampler(index, rank=rank, world=4)) for rank in range(4)]
     assert [[trees_of(row) for row in own] for own in dealt] == [
-        [order[0], order[3]],
-        [order[1], order[4]],
+        [order[0], order[4]],
+        [order[1], order[0]],
         [order[2], order[0]],
+        [order[3], order[0]],
     ]
-    assert [[row[0].counts for row in own] for own in dealt] == [[True, True], [True, True], [True, False]]
+    assert [[row[0].counts for row in own] for own in dealt] == [[True, True]] + [[True, False]] * 3
 
 
 def test_two_trees_of_one_image_side_by_side_stay_two():

@@ -1,0 +1,123 @@
+"""The model card beside an expert: `README.md` as Hugging Face shows it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from fakeinstruct.base.files import atomic_write
+from fakeinstruct.expert.card import ExpertCard
+from fakeinstruct.expert.trainer import LIKELIHOOD
+
+README = """---
+{header}---
+
+# {title}
+
+{what} It is an expert for image forensics, made by FakeInstruct: it is asked whether an image is real or fake,
+and answers in words.
+
+## Training
+
+| | |
+|---|---|
+{rows}
+
+{validation}
+The whole recipe, the hashes of the pairs and the versions of the packages stand in `expert.json`.
+
+## Use
+
+    fakeinstruct score {title} CHAINS --out ANSWERS
+
+or in Python:
+
+    from transformers import AutoModelForImageTextToText, AutoProcessor
+{imports}
+    model = AutoModelForImageTextToText.from_pretrained("{title}")
+    processor = AutoProcessor.from_pretrained("{title}")
+
+A probability is read from the first token of the answer{question}; `expert.json` says which words stand for which
+label, and after `fakeinstruct calibrate` how the two are weighed.
+
+## Limits
+
+A verdict is an estimate about images like those it was trained on. On other generators, cameras and ways of
+saving, measure it first (`fakeinstruct measure`).
+"""
+
+
+def write_model_card(
+    folder: Path, card: ExpertCard, counts: Mapping[str, Any], history: Sequence[Mapping[str, Any]]
+) -> None:
+    """Write `README.md` into an expert's folder.
+
+    Args:
+        folder: The expert's.
+        card: Its `expert.json`.
+        counts: What was counted while the rows were written.
+        history: What was logged; the validation figures are taken from there.
+    """
+    with atomic_write(folder / "README.md") as file:
+        adapter = (folder / "adapter_config.json").is_file()
+        file.write(model_card(card, counts, history, adapter=adapter).encode())
+
+
+def model_card(
+    card: ExpertCard, counts: Mapping[str, Any], history: Sequence[Mapping[str, Any]], *, adapter: bool
+) -> str:
+    """The text of the card; see `write_model_card`."""
+    trained = card.trained_on
+    small = card.base == "small"
+    what = f"Adapters (LoRA) on {card.base}." if adapter else f"A model fine-tuned from {card.base}."
+    return README.format(
+        header=yaml.safe_dump(_header(card, adapter=adapter), sort_keys=False),
+        title="expert",
+        what="A small LLaVA built from scratch." if small else what,
+        rows="\n".join(f"| {name} | {value} |" for name, value in _rows(trained, counts)),
+        validation=_validation(history, trained.get("chosen_step")),
+        imports="    from fakeinstruct.expert import vision  # registers the small vision tower\n"
+        if small
+        else "",
+        question=f' to "{card.readouts[0].prompt}"' if card.readouts else "",
+    )
+
+
+def _header(card: ExpertCard, *, adapter: bool) -> dict[str, Any]:
+    header: dict[str, Any] = {
+        "library_name": "peft" if adapter else "transformers",
+        "pipeline_tag": "image-text-to-text",
+        "tags": ["fakeinstruct", "image-forensics"],
+    }
+    return header if card.base == "small" else header | {"base_model": card.base}
+
+
+def _rows(trained: Mapping[str, Any], counts: Mapping[str, Any]) -> list[tuple[str, str]]:
+    recipe = trained["recipe"]
+    optimizer, tune = recipe["optimizer"], recipe["tune"]
+    tasks = ", ".join(f"{count:,} {task}" for task, count in sorted(counts["per_task"].items()))
+    return [
+        ("pairs", f"{counts['rows']:,} of {counts['images']:,} images ({tasks})"),
+        ("tokens", f"{counts['tokens']:,} an epoch, {counts['supervised']:,} of them learned"),
+        ("split", trained["split"]),
+        ("trained", f"{', '.join(part.replace('_', ' ') for part in tune['parts'])} ({tune['method']})"),
+        ("steps", f"{trained['steps']:,}; the weights are those of step {trained['chosen_step']:,}"),
+        ("learning rate", f"{optimizer['lr']:g}, {optimizer['schedule']}, {optimizer['epochs']:g} epochs"),
+        ("precision", f"{recipe['hardware']['precision']}, DeepSpeed {recipe['hardware']['deepspeed']}"),
+        ("seed", str(trained["seed"])),
+    ]
+
+
+def _validation(history: Sequence[Mapping[str, Any]], chosen: int | None) -> str:
+    """The validation figure of the step that was chosen, or that there is none."""
+    name = f"eval_{LIKELIHOOD}"
+    found = {entry["step"]: entry[name] for entry in history if name in entry}
+    if chosen not in found:
+        return "No validation chose the step: the weights are the last ones.\n"
+    return (
+        f"Validation chose the step among {len(found)}: there the negative log-likelihood of the right verdict is "
+        f"{found[chosen]:.4f} nats on average.\n"
+    )

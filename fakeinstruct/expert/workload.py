@@ -1,0 +1,215 @@
+"""What an epoch of a recipe goes through: pairs, trees, rows and tokens, before anything is tokenised.
+
+The pairs are counted where a pair set is given, and put together by the code that puts them together in training;
+their tokens are estimated from their letters. Without a pair set one of FakeInstruct's size is assumed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from fakeinstruct.base.errors import UsageError
+from fakeinstruct.expand.pair import PairSet, open_pairs
+from fakeinstruct.expert.order import Index, Packing, Rows, rows
+from fakeinstruct.expert.recipe import Recipe
+from fakeinstruct.expert.sampler import PackSampler
+
+LETTERS = 4.5
+"""Letters of a token; 4.6 of the small expert's and about 4.5 of published vocabularies on FakeInstruct's English."""
+
+TURN = 5
+"""Tokens by which a chat template surrounds a turn: its role, its end."""
+
+MOST = 2_000_000
+"""Pairs that are counted; of a larger set its first shards stand for the rest."""
+
+ASSUMED = (40_000, 50, 80, 40)
+"""Images, pairs an image, tokens of a pair beside its image, and of these the answer's, where no pairs are given."""
+
+Source = Literal["counted", "counted in part", "assumed"]
+Integers = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Texts:
+    """Pairs with the estimated number of their tokens.
+
+    Attributes:
+        index: What their order depends on.
+        answers: Tokens that each is trained on, shape (pairs,).
+        share: How much of the set they are.
+        too_long: How many more there would be if they were not longer than `data.max_tokens`.
+        source: How they were found.
+    """
+
+    index: Index
+    answers: Integers
+    share: float
+    too_long: int
+    source: Source
+
+
+@dataclass(frozen=True)
+class Workload:
+    """An epoch, over all processes; tokens are estimates.
+
+    Attributes:
+        source: Whether the pairs were counted.
+        pairs: Pairs.
+        trees: Trees: an image with some of its pairs.
+        rows: Micro-batches.
+        steps: Optimizer steps of the whole run.
+        alone: Tokens, image included, if each pair had its own.
+        shared: Tokens as they are packed.
+        longest: Tokens of the longest row.
+        supervised: Most supervised tokens of a row.
+        too_long: Pairs that are left out as longer than `data.max_tokens`.
+    """
+
+    source: Source
+    pairs: int
+    trees: int
+    rows: int
+    steps: int
+    alone: int
+    shared: int
+    longest: int
+    supervised: int
+    too_long: int
+
+
+def workload(recipe: Recipe, image_tokens: int, limits: Packing, *, packed: bool) -> Workload:
+    """What an epoch of a recipe goes through.
+
+    Args:
+        recipe: Of one stage.
+        image_tokens: Tokens of an image.
+        limits: How pairs are put together.
+        packed: Whether they share their image.
+
+    Raises:
+        UsageError: If no pair is left to learn.
+    """
+    texts = texts_of(recipe, image_tokens)
+    index, scale = texts.index, 1 / texts.share
+    if not len(index):
+        raise UsageError("no pair is left to learn", field="data", hint="See data.split, data.templates.")
+    dealt = rows(index, limits, recipe.seed, 0)
+    trees, answers = dealt.trees, texts.answers[dealt.trees.pairs]
+    alone, prefix = index.tokens[trees.pairs].astype(np.int64), index.prefix[trees.pairs].astype(np.int64)
+    begin = trees.starts[:-1]
+    tokens = np.maximum.reduceat(prefix, begin) + np.add.reduceat(alone - prefix, begin)
+    return Workload(
+        source=texts.source,
+        pairs=round(len(trees.pairs) * scale),
+        trees=round(len(trees) * scale),
+        rows=round(len(dealt) * scale),
+        steps=round(steps_of(recipe, index, limits) * scale),
+        alone=round(alone.sum() * scale),
+        shared=round(tokens.sum() * scale),
+        longest=int(_sums(dealt, tokens).max()) if packed else padded(dealt, tokens),
+        supervised=int(_sums(dealt, np.add.reduceat(answers, begin)).max()),
+        too_long=round(texts.too_long * scale),
+    )
+
+
+def steps_of(recipe: Recipe, index: Index, limits: Packing) -> int:
+    """Optimizer steps of a run, as its sampler counts them."""
+    optimizer = recipe.steps()
+    sampler = PackSampler(
+        index,
+        limits,
+        seed=recipe.seed,
+        epochs=optimizer.epochs,
+        rank=0,
+        world=recipe.hardware.processes,
+        accumulate=optimizer.accumulate,
+    )
+    return sampler.steps
+
+
+def padded(dealt: Rows, tokens: Integers) -> int:
+    """Tokens of the largest batch of pairs that do not share their image: all as long as the longest."""
+    longest = np.maximum.reduceat(tokens[dealt.order], dealt.starts[:-1])
+    return int((longest * np.diff(dealt.starts)).max())
+
+
+def _sums(dealt: Rows, per_tree: Integers) -> Integers:
+    """Sums over the trees of each row."""
+    sums: Integers = np.add.reduceat(per_tree[dealt.order], dealt.starts[:-1])
+    return sums
+
+
+def texts_of(recipe: Recipe, image_tokens: int) -> Texts:
+    """The pairs of a recipe, counted or assumed."""
+    if recipe.pairs is None:
+        return assumed(recipe, image_tokens)
+    pairs = open_pairs(recipe.pairs, image_root=recipe.image_root)
+    tables: list[pa.Table] = []
+    for file in pairs.files:
+        tables.append(read(replace(pairs, files=(file,)), recipe))
+        if sum(map(len, tables)) >= MOST:
+            break
+    share = len(tables) / len(pairs.files)
+    table = pa.concat_tables(tables).combine_chunks()
+    text, answers = letters(table["messages"].combine_chunks())
+    shown = pc.list_value_length(table["images"]).to_numpy()
+    tokens = np.ceil(text / LETTERS).astype(np.int64) + shown * image_tokens
+    fits = tokens <= recipe.data.max_tokens
+    task = table["task"].combine_chunks().dictionary_encode()
+    path = pc.struct_field(pc.list_element(table["images"], 0), "path").combine_chunks().dictionary_encode()
+    image = np.cumsum(np.diff(path.indices.to_numpy(), prepend=-1) != 0) - 1
+    index = Index(
+        image=image[fits],
+        task=task.indices.to_numpy().astype(np.int8)[fits],
+        tasks=tuple(task.dictionary.to_pylist()),
+        tokens=tokens[fits].astype(np.int32),
+        prefix=np.full(int(fits.sum()), image_tokens + TURN, np.int32),
+    )
+    source: Source = "counted" if share == 1 else "counted in part"
+    return Texts(index, np.ceil(answers / LETTERS).astype(np.int64)[fits], share, int((~fits).sum()), source)
+
+
+def read(pairs: PairSet, recipe: Recipe) -> pa.Table:
+    """Images, tasks and messages of the pairs that a recipe may take."""
+    data, columns = recipe.data, ["images", "task", "messages"]
+    limits = data.per_image()
+    found = list(pairs.batches(data.split, list(limits) if limits else None, columns, templates=data.templates))
+    return pa.Table.from_batches(found)
+
+
+def letters(messages: Any) -> tuple[Integers, Integers]:
+    """Letters of each conversation, what surrounds its turns included, and those of the assistant.
+
+    Args:
+        messages: Arrow's column of a pair set, shape (pairs,).
+    """
+    turns = messages.flatten()
+    blocks = pc.struct_field(turns, "content")
+    text = pc.fill_null(pc.utf8_length(pc.struct_field(blocks.flatten(), "text")), 0).to_numpy()
+    said = np.bincount(pc.list_parent_indices(blocks).to_numpy(), text, len(turns)) + TURN * LETTERS
+    answers = said * pc.equal(pc.struct_field(turns, "role"), "assistant").to_numpy(zero_copy_only=False)
+    pair = pc.list_parent_indices(messages).to_numpy()
+    return np.bincount(pair, said, len(messages)), np.bincount(pair, answers, len(messages))
+
+
+def assumed(recipe: Recipe, image_tokens: int) -> Texts:
+    """A set of FakeInstruct's size, a thousand of its images standing for all; limits a task are met."""
+    images, pairs, tokens, answer = ASSUMED
+    limits = recipe.data.per_image() or {"any": pairs}
+    own = np.repeat(np.arange(len(limits), dtype=np.int8), list(limits.values()))
+    count = 1000 * len(own)
+    index = Index(
+        image=np.repeat(np.arange(1000), len(own)),
+        task=np.tile(own, 1000),
+        tasks=tuple(limits),
+        tokens=np.full(count, image_tokens + tokens, np.int32),
+        prefix=np.full(count, image_tokens + TURN, np.int32),
+    )
+    return Texts(index, np.full(count, answer), 1000 / images, 0, "assumed")

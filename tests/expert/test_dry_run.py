@@ -1,0 +1,155 @@
+"""A dry run: parameters, tokens, rows, steps and memory; every recipe that is shipped passes one."""
+
+import math
+
+import pytest
+
+from fakeinstruct.base.surfaces import surface
+from fakeinstruct.cli.train import lines
+from fakeinstruct.expert.dry_run import dry_run, meta_model, unpacked
+from fakeinstruct.expert.published import PUBLISHED
+from fakeinstruct.expert.recipe import deepspeed_config, load_recipe
+from fakeinstruct.expert.rows import limits_of
+from fakeinstruct.expert.sampler import PackSampler
+from fakeinstruct.expert.workload import texts_of
+
+SHIPPED = sorted(path.stem for path in (surface("training") / "recipes").glob("*.yaml"))
+
+
+def only(recipe):
+    """The estimate of a recipe without stages."""
+    return dry_run(recipe)[""]
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_every_recipe_passes(name):
+    recipe = load_recipe(name)
+    found = dry_run(recipe)
+    assert list(found) == (list(recipe.stages) or [""])
+    for single, estimate in zip(recipe.single(), found.values(), strict=True):
+        for part, (count, trained) in estimate.parts.items():
+            assert count > 0
+            assert (trained > 0) == (part in single.tune.parts)
+        assert all(gib > 0 for gib in estimate.gib.values())
+        assert estimate.load.steps > 0
+        assert estimate.unpacked is None
+        assert deepspeed_config(single)["zero_optimization"]
+        assert dict(lines(estimate))["pairs an epoch"].endswith("(assumed: no pairs were given)")
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_published_shapes_have_the_published_number_of_parameters(name):
+    model, _ = meta_model(load_recipe("llava-1.5-7b-full", [f"base={name}"]))
+    assert sum(weight.numel() for weight in model.parameters()) == PUBLISHED[name].parameters
+
+
+def test_adapters_of_rank_128_on_llama_7b():
+    """Seven matrices a layer: 4 of 4096 x 4096, 3 of 4096 x 11008, 32 layers, 128 rows and columns each."""
+    trained = sum(count for _, count in only(load_recipe("llava-1.5-7b-lora")).parts.values())
+    assert trained == 32 * 128 * (4 * (4096 + 4096) + 3 * (4096 + 11008))
+
+
+def test_zero_shares_weights_gradients_and_optimizer():
+    options = ["optimizer.batch=4", "optimizer.accumulate=1"]
+    alone = only(load_recipe("llava-1.5-7b-full", [*options, "hardware.processes=1"])).gib
+    shared = only(load_recipe("llava-1.5-7b-full", [*options, "hardware.processes=8"])).gib
+    assert all(alone[name] == pytest.approx(8 * shared[name]) for name in ("weights", "gradients", "optimizer"))
+    assert alone["activations"] == shared["activations"]
+
+
+def test_without_pairs_the_gain_is_the_ideal_of_the_token_counts():
+    """K (P + n) / (P + K n) with P = 576 + 5 of the image and n = 75 others, ten trees of 5 an image."""
+    options = ["packing={pairs: 5, tokens: 8192}", "optimizer.batch=5", "optimizer.accumulate=2"]
+    load = only(load_recipe("llava-1.5-7b-lora", options)).load
+    assert (load.pairs, load.trees, load.rows) == (2_000_000, 400_000, 400_000)
+    assert load.alone / load.shared == pytest.approx(5 * (581 + 75) / (581 + 5 * 75))
+    assert load.longest == 581 + 5 * 75
+    assert load.steps == 400_000 / 8 / 2
+
+
+def test_pairs_are_counted_as_the_sampler_draws_them(pairs_folder):
+    recipe = load_recipe("cifake", [f"pairs={pairs_folder}", *WHOLE, "optimizer.batch=4", "optimizer.epochs=2.5"])
+    load = only(recipe).load
+    assert (load.source, load.pairs, load.trees, load.rows) == ("counted", 48, 16, 16)
+    assert load.steps == 16 + 16 + 8
+    two = only(recipe.model_copy(update={"hardware": recipe.hardware.model_copy(update={"processes": 3})}))
+    assert two.load.steps == 6 + 6 + 3
+
+
+WHOLE = ["data={split: train}", "packing={pairs: 16, tokens: 8192}"]
+"""Every pair, packed as by default."""
+
+
+def test_estimated_tokens_are_near_the_real_ones(pairs_folder, processor):
+    from fakeinstruct.base.errors import Rejects
+    from fakeinstruct.expand.pair import open_pairs
+    from fakeinstruct.expert.rows import RowWriter, choose
+
+    recipe = load_recipe("cifake", [f"pairs={pairs_folder}", *WHOLE])
+    pairs = open_pairs(pairs_folder)
+    writer = RowWriter(processor, pairs, recipe.data, Rejects())
+    rows = [writer._row(pair) for pair in choose(pairs, recipe.data)]
+    texts = texts_of(recipe, 16)
+    assert len(texts.index) == len(rows)
+    assert texts.index.tokens.sum() == pytest.approx(sum(row["tokens"] for row in rows), rel=0.25)
+    real = sum(sum(label >= 0 for label in row["labels"]) for row in rows)
+    assert texts.answers.sum() == pytest.approx(real, rel=0.5)
+
+
+def test_longer_pairs_are_left_out_and_counted(pairs_folder):
+    found = only(load_recipe("cifake", [f"pairs={pairs_folder}", *WHOLE, "data.max_tokens=40"]))
+    assert (found.load.pairs, found.load.too_long) == (32, 16)
+    assert dict(lines(found))["left out"] == "about 16 pairs, longer than data.max_tokens"
+
+
+def test_a_limit_of_pairs_an_image_holds_for_an_epoch(pairs_folder):
+    options = [f"pairs={pairs_folder}", "data={split: train, pairs_per_image: {verdict: 1}}"]
+    assert only(load_recipe("cifake", options)).load.pairs == 16
+
+
+def test_of_a_large_set_the_first_shards_stand_for_the_rest(pairs_folder, monkeypatch):
+    from fakeinstruct.expert import workload
+
+    recipe = load_recipe("cifake", [f"pairs={pairs_folder}", *WHOLE])
+    whole = texts_of(recipe, 16)
+    assert (whole.share, whole.source) == (1.0, "counted")
+    monkeypatch.setattr(workload, "MOST", 1)
+    assert texts_of(recipe, 16).share == 1.0  # one shard is all there are
+
+
+def test_unpacked_pairs_cost_their_image_each_and_logits_everywhere():
+    packed = only(load_recipe("llava-1.5-7b-lora"))
+    alone = only(load_recipe("llava-1.5-7b-lora", ["packing=null"]))
+    assert alone.unpacked == "the recipe says packing: null"
+    assert alone.load.longest == 16 * 656
+    assert alone.load.shared == alone.load.alone == packed.load.alone
+    assert alone.gib["activations"] > packed.gib["activations"]
+    assert dict(lines(alone))["packing"] == "no: the recipe says packing: null"
+
+
+def test_a_family_that_cannot_be_packed_says_why(tmp_path):
+    from tiny import tiny_qwen3_5
+
+    tiny_qwen3_5().model.config.save_pretrained(tmp_path)
+    recipe = load_recipe("qwen2.5-vl-7b-full", [f"base={tmp_path}"])
+    model, _ = meta_model(recipe)
+    assert "2 linear attention" in unpacked(recipe, model.config)
+    assert only(recipe).load.trees == only(recipe).load.pairs
+    assert limits_of(recipe, packed=False).pairs == 1
+
+
+def test_steps_are_those_of_the_sampler():
+    recipe = load_recipe("sample").single()[0]
+    texts = texts_of(recipe, 64)
+    sampler = PackSampler(
+        texts.index,
+        limits_of(recipe, packed=True),
+        seed=recipe.seed,
+        epochs=recipe.steps().epochs,
+        rank=0,
+        world=1,
+        accumulate=1,
+    )
+    first = dry_run(load_recipe("sample"))["alignment"].load
+    assert first.steps == round(sampler.steps / texts.share)
+    assert first.steps == pytest.approx(first.rows * recipe.steps().epochs, abs=math.ceil(1 / texts.share) * 4)
