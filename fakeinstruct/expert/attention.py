@@ -12,6 +12,8 @@ A branch that is shorter than its batch is filled up on the right, where causal 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -150,3 +152,15 @@ def use_tree_attention(model: Any) -> None:
     Every forward pass then needs `tree=Layout(...)`. The vision tower keeps its own attention.
     """
     model.config.get_text_config()._attn_implementation = NAME
+
+
+@contextmanager
+def tree_attention_in(model: Any) -> Iterator[None]:
+    """The same for a while: afterwards the language model attends as before, for example to generate."""
+    config = model.config.get_text_config()
+    before = config._attn_implementation
+    use_tree_attention(model)
+    try:
+        yield
+    finally:
+        config._attn_implementation = before

@@ -13,6 +13,7 @@ from PIL import ImageOps
 from torch import Tensor
 
 from fakeinstruct.base.boxes import Fractions
+from fakeinstruct.base.errors import RecordError
 from fakeinstruct.base.images import crop_image, load_image, resolve_under
 from fakeinstruct.expert.features import ImageKey, image_key
 from fakeinstruct.expert.rows import image_block
@@ -121,7 +122,10 @@ class Placer:
         crops = [tuple(crop) for crop in row.get("crops") or ()]
         path, mirrored = row["image"], mirrored and not crops
         views = [None, *crops]
-        images = [self.blocks.get(path, view, mirrored=mirrored) for view in views]
+        try:
+            images = [self.blocks.get(path, view, mirrored=mirrored) for view in views]
+        except RecordError as error:
+            raise error.located(record=row.get("id")) from None
         keys = (image_key(path, view, mirrored, image) for view, image in zip(views, images, strict=True))
         ids, tokens = row["input_ids"], [image["input_ids"] for image in images]
         labels = None

@@ -116,7 +116,12 @@ def prune(checkpoints: Path, keep: int, best: Path | None = None) -> None:
             _remove(folder)
 
 
+def disown(folder: Path) -> None:
+    """Take back the mark of a checkpoint that turned out to be bad."""
+    (folder / COMPLETE).unlink(missing_ok=True)
+
+
 def _remove(folder: Path) -> None:
     """Remove a checkpoint, its marker first: one that is half removed is not complete."""
-    (folder / COMPLETE).unlink(missing_ok=True)
+    disown(folder)
     shutil.rmtree(folder, ignore_errors=True)

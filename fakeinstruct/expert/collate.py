@@ -10,11 +10,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from fakeinstruct.base.files import sha256_bytes
 from fakeinstruct.expert.blocks import Placer
 from fakeinstruct.expert.features import ImageKey
 from fakeinstruct.expert.image_tensors import Join, concatenate
 from fakeinstruct.expert.loss import targets_of
 from fakeinstruct.expert.packing import Conversation, Packer, Positions
+from fakeinstruct.expert.sft import IGNORE
 
 
 class Collator:
@@ -25,7 +27,7 @@ class Collator:
         image_root: The folder that image paths are relative to.
         weights: Weight of each task's tokens in the loss; 1 for others.
         tasks: The tasks by number.
-        mirror: Turn images left to right at random, by PyTorch's seed.
+        mirror: Turn images left to right at random, by a hash of image and epoch, so that a resumed run turns the same.
         join: How a family puts the tensors of several images together.
     """
 
@@ -53,9 +55,7 @@ class Collator:
             `input_ids` and `attention_mask` of shape (batch, longest row), padded on the right, where causal
             attention cannot see it, the images' tensors joined and, for training, `targets` and `image_keys`.
         """
-        placed = [
-            self.placer.place(row, mirrored=turn) for row, turn in zip(rows, self.turned(rows), strict=True)
-        ]
+        placed = [self.placer.place(row, mirrored=self.turned(row)) for row in rows]
         batch: dict[str, Any] = {
             "input_ids": pad([one.input_ids for one in placed], self.pad_token),
             "attention_mask": pad([[1] * len(one.input_ids) for one in placed], 0),
@@ -71,13 +71,14 @@ class Collator:
             batch["mm_token_type_ids"] = (batch["input_ids"] == self.placer.image_token).int()
         return batch | images
 
-    def turned(self, rows: Sequence[Any]) -> list[bool]:
-        """Which rows are mirrored."""
-        return (torch.rand(len(rows)) < 0.5).tolist() if self.mirror else [False] * len(rows)
+    def turned(self, row: dict[str, Any]) -> bool:
+        """Whether a row's image is mirrored."""
+        draw = f"{row['image']} {row['tree']} {row['epoch']}" if self.mirror else ""
+        return bool(draw) and sha256_bytes(draw.encode())[0] in "01234567"
 
     def weight(self, row: dict[str, Any]) -> float:
         """The weight of a row's tokens; 0 for a filler."""
-        return self.weights.get(row["task"], 1.0) if row.get("counts", True) else 0.0
+        return self.weights.get(row.get("task", ""), 1.0) if row.get("counts", True) else 0.0
 
     def task(self, row: dict[str, Any]) -> int:
         """The number of a row's task."""
@@ -106,10 +107,7 @@ class PackCollator(Collator):
         trees = [list(group) for _, group in groupby(rows, key=lambda row: row["tree"])]
         images: list[dict[str, Tensor]] = []
         keys: list[ImageKey] = []
-        groups = [
-            self._group(tree, images, keys, mirrored=turn)
-            for tree, turn in zip(trees, self.turned(trees), strict=True)
-        ]
+        groups = [self._group(tree, images, keys, mirrored=self.turned(tree[0])) for tree in trees]
         packed = self.packer.pack(groups, images)
         return {
             "input_ids": packed.input_ids,
@@ -144,7 +142,7 @@ class PackCollator(Collator):
             group.append(
                 Conversation(
                     placed.input_ids,
-                    placed.labels or (),
+                    placed.labels or [IGNORE] * len(placed.input_ids),
                     placed.blocks,
                     (shared, *own),
                     self.weight(row),

@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from fakeinstruct.base.boxes import Fractions
+from fakeinstruct.base.boxes import Fractions, to_pixels
 from fakeinstruct.base.grammar import box_text, find_boxes, thousandths
 
 Size = tuple[int, int]
@@ -58,13 +58,7 @@ def _json(boxes: Sequence[Sequence[int]]) -> str:
 
 
 def _write_pixels(boxes: Sequence[Fractions], size: Size) -> str:
-    width, height = size
-    return _json(
-        [
-            (round(x0 * width), round(y0 * height), round(x1 * width), round(y1 * height))
-            for x0, y0, x1, y1 in boxes
-        ]
-    )
+    return _json([to_pixels(box, *size) for box in boxes])
 
 
 def _read_pixels(text: str, size: Size) -> tuple[Fractions, ...]:
@@ -85,28 +79,23 @@ def _margins(size: Size) -> tuple[float, float, int]:
 
 
 def _write_square(boxes: Sequence[Fractions], size: Size) -> str:
-    left, above, side = _margins(size)
-    corners = [
-        ((x0 * size[0] + left) / side, (y0 * size[1] + above) / side)
-        + ((x1 * size[0] + left) / side, (y1 * size[1] + above) / side)
-        for x0, y0, x1, y1 in boxes
-    ]
-    return ", ".join(f"[{', '.join(f'{number:.2f}' for number in box)}]" for box in corners)
+    (width, height), (left, above, side) = size, _margins(size)
+    texts = []
+    for x0, y0, x1, y1 in boxes:
+        pixels = (x0 * width + left, y0 * height + above, x1 * width + left, y1 * height + above)
+        texts.append(f"[{', '.join(f'{pixel / side:.2f}' for pixel in pixels)}]")
+    return ", ".join(texts)
 
 
 def _read_square(text: str, size: Size) -> tuple[Fractions, ...]:
-    left, above, side = _margins(size)
-    return _find(
-        _PLAIN_BOX,
-        text,
-        lambda box: (
-            (box[0] * side - left) / size[0],
-            (box[1] * side - above) / size[1],
-            (box[2] * side - left) / size[0],
-            (box[3] * side - above) / size[1],
-        ),
-        slack=0.006 * side / min(size),  # two decimals round half a hundredth of the square
-    )
+    (width, height), (left, above, side) = size, _margins(size)
+
+    def scale(box: Fractions) -> Fractions:
+        x0, y0, x1, y1 = (edge * side for edge in box)
+        return (x0 - left) / width, (y0 - above) / height, (x1 - left) / width, (y1 - above) / height
+
+    # two decimals round half a hundredth of the square
+    return _find(_PLAIN_BOX, text, scale, slack=0.006 * side / min(size))
 
 
 THOUSANDTHS = Dialect(

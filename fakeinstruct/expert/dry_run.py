@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from fakeinstruct.base.errors import UsageError
+from fakeinstruct.expert.base_model import adapted_base
 from fakeinstruct.expert.families import family_of, why_not_packed
 from fakeinstruct.expert.published import PUBLISHED, published_config
 from fakeinstruct.expert.recipe import Recipe, deepspeed_config
@@ -54,11 +55,13 @@ def dry_run(recipe: Recipe) -> dict[str, Estimate]:
 
 def _estimate(stage: Recipe, recipe: Recipe) -> Estimate:
     """One stage of a recipe, whose first base has the shape of all."""
+    import torch
+
     zero = deepspeed_config(stage).get("zero_optimization", {})
     sharing = int(zero.get("stage", 0)) if isinstance(zero, dict) else 0
     model, image_tokens = meta_model(recipe)
     config = model.config
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), torch.device("meta"):  # adapters, too, without memory
         warnings.simplefilter("ignore", FutureWarning)  # PEFT's, about names in Transformers
         parts = count_parts(apply_tune(model, stage.tune), family_of(config))
     reason = unpacked(stage, config)
@@ -84,14 +87,15 @@ def meta_model(recipe: Recipe) -> tuple[Any, int]:
 
     from fakeinstruct.expert import vision  # noqa: F401 - registers the small tower
 
+    base = adapted_base(recipe.base) or recipe.base
     if recipe.small is not None:
         config, image_tokens = small_config(recipe)
-    elif (Path(recipe.base) / "config.json").is_file():
-        config = AutoConfig.from_pretrained(recipe.base)
+    elif (Path(base) / "config.json").is_file():
+        config = AutoConfig.from_pretrained(base)
         image_tokens = int(getattr(config, "image_seq_length", 0)) or 256
     else:
-        config = published_config(recipe.base)
-        image_tokens = PUBLISHED[recipe.base].image_tokens
+        config = published_config(base)
+        image_tokens = PUBLISHED[base].image_tokens
     family_of(config)
     with torch.device("meta"):
         return AutoModelForImageTextToText.from_config(config), image_tokens

@@ -27,6 +27,16 @@ def prepare_deepspeed() -> None:
         deepspeed.ops.__compatible_ops__["deepspeed_shm_comm"] = False
 
 
+def join_deepspeed() -> None:
+    """Let DeepSpeed know of the process group that PyTorch has; on a CPU nothing else does before the model is made.
+
+    ZeRO-3 shards the model while it is made, and would take this process for the only one.
+    """
+    import deepspeed
+
+    deepspeed.init_distributed(auto_mpi_discovery=False, verbose=False)
+
+
 def die_with_parent() -> None:
     """Let the kernel kill this process when the one that started it is gone, on Linux.
 

@@ -143,6 +143,12 @@ def family_of(config: PreTrainedConfig) -> Family:
     )
 
 
+def join_of(config: PreTrainedConfig) -> image_tensors.Join:
+    """How images' tensors are put together for a model, also for one of no known family: end to end."""
+    family = FAMILIES.get(config.model_type)
+    return family.join if family else image_tensors.concatenate
+
+
 def why_not_packed(config: PreTrainedConfig) -> str | None:
     """Why pairs of one image cannot share it exactly in this model; absent where they can.
 
@@ -171,6 +177,8 @@ def _why_not_packed(config: PreTrainedConfig) -> str | None:
         return "it sees the image by cross attention, which has no place for several images' branches"
     if config.model_type in BOTH_WAYS or getattr(text, "use_bidirectional_attention", None):
         return "its image tokens see each other in both directions, not only backwards"
+    if (getattr(text, "rope_parameters", None) or {}).get("rope_type") == "longrope":
+        return "its positions are scaled by the longest conversation of a row"
     if getattr(text, "attn_logit_softcapping", None) is not None:
         return "it caps the scores of attention, which fused kernels do not"
     return None

@@ -227,10 +227,17 @@ def why_not_kept(model: Any) -> str | None:
     trained = [name for name, weight in tower.named_parameters() if weight.requires_grad]
     if trained:
         inside = family_of(model.config).part_of(f"model.visual.{trained[0]}") if kind in GRIDS else None
-        return "the projector, which is part of the tower, is trained" if inside == "projector" else "it is trained"
+        return (
+            "the projector, which is part of the tower, is trained"
+            if inside == "projector"
+            else "it is trained"
+        )
     dropout = any(isinstance(module, nn.Dropout) and module.p > 0 for module in tower.modules())
     if dropout or any(getattr(tower.config, name, 0.0) for name in DROPOUT):
         return "it drops activations out"
-    if any(isinstance(module, _BatchNorm) and not isinstance(module, FrozenBatchNorm) for module in tower.modules()):
+    if any(
+        isinstance(module, _BatchNorm) and not isinstance(module, FrozenBatchNorm)
+        for module in tower.modules()
+    ):
         return "its batch normalisation looks at the other images of a batch"
     return None

@@ -46,7 +46,7 @@ def train(recipe: Recipe, *, start: bool = True, rejects: Rejects | None = None)
         raise UsageError(
             "the recipe names no pairs or no folder to write", hint="Give pairs=DIR and out=DIR."
         )
-    pairs = open_pairs(recipe.pairs, image_root=recipe.image_root)
+    pairs = trainable_pairs(recipe.pairs, recipe.image_root)
     recipe = recipe.model_copy(update={"out": recipe.out.resolve()})
     claim(recipe)
     for name, single in zip(recipe.stages or ("",), recipe.single(), strict=True):
@@ -56,6 +56,22 @@ def train(recipe: Recipe, *, start: bool = True, rejects: Rejects | None = None)
         if not run.expert.is_dir():
             break
     return run.expert
+
+
+def trainable_pairs(folder: Path, image_root: Path | None) -> PairSet:
+    """The pair set that a recipe names.
+
+    Raises:
+        UsageError: If it is none: of chains it is said whether they may be trained on at all.
+    """
+    from fakeinstruct.chains.store import open_chains
+
+    if (folder / "meta.json").is_file() and not (folder / "manifest.json").is_file():
+        open_chains(folder).check_trainable()
+        raise UsageError(
+            "holds chains, not pairs", file=folder, hint="Make pairs of them: fakeinstruct expand CHAINS --out PAIRS."
+        )
+    return open_pairs(folder, image_root=image_root)
 
 
 def claim(recipe: Recipe) -> None:

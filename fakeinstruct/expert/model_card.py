@@ -17,8 +17,8 @@ README = """---
 
 # {title}
 
-{what} It is an expert for image forensics, made by FakeInstruct: it is asked whether an image is real or fake,
-and answers in words.
+{what} It is an expert for image forensics, made by FakeInstruct: asked whether an image is real or fake, it answers
+in words.
 
 ## Training
 
@@ -27,27 +27,33 @@ and answers in words.
 {rows}
 
 {validation}
+
 The whole recipe, the hashes of the pairs and the versions of the packages stand in `expert.json`.
 
 ## Use
 
-    fakeinstruct score {title} CHAINS --out ANSWERS
+    fakeinstruct score FOLDER CHAINS --out ANSWERS
 
 or in Python:
 
     from transformers import AutoModelForImageTextToText, AutoProcessor
 {imports}
-    model = AutoModelForImageTextToText.from_pretrained("{title}")
-    processor = AutoProcessor.from_pretrained("{title}")
+    model = AutoModelForImageTextToText.from_pretrained("FOLDER")
+    processor = AutoProcessor.from_pretrained("FOLDER")
 
-A probability is read from the first token of the answer{question}; `expert.json` says which words stand for which
-label, and after `fakeinstruct calibrate` how the two are weighed.
+{readout}
 
 ## Limits
 
-A verdict is an estimate about images like those it was trained on. On other generators, cameras and ways of
-saving, measure it first (`fakeinstruct measure`).
+A verdict is an estimate, for images like those it was trained on. On other generators, cameras and ways of saving,
+measure it first: `fakeinstruct measure`.
 """
+
+READOUT = """A probability is read from the first token of the answer to
+
+    {prompt}
+
+`expert.json` says which words stand for which label and, after `fakeinstruct calibrate`, how they are weighed."""
 
 
 def write_model_card(
@@ -70,19 +76,17 @@ def model_card(
     card: ExpertCard, counts: Mapping[str, Any], history: Sequence[Mapping[str, Any]], *, adapter: bool
 ) -> str:
     """The text of the card; see `write_model_card`."""
-    trained = card.trained_on
-    small = card.base == "small"
-    what = f"Adapters (LoRA) on {card.base}." if adapter else f"A model fine-tuned from {card.base}."
+    small, base = card.base == "small", f"`{card.base}`"
+    what = f"Adapters (LoRA) on {base}." if adapter else f"A model fine-tuned from {base}."
+    readout = READOUT.format(prompt=card.readouts[0].prompt) if card.readouts else "It has no question for a verdict."
     return README.format(
         header=yaml.safe_dump(_header(card, adapter=adapter), sort_keys=False),
-        title="expert",
+        title=f"Image-forensics expert ({Path(card.base).name})",
         what="A small LLaVA built from scratch." if small else what,
-        rows="\n".join(f"| {name} | {value} |" for name, value in _rows(trained, counts)),
-        validation=_validation(history, trained.get("chosen_step")),
-        imports="    from fakeinstruct.expert import vision  # registers the small vision tower\n"
-        if small
-        else "",
-        question=f' to "{card.readouts[0].prompt}"' if card.readouts else "",
+        rows="\n".join(f"| {name} | {value} |" for name, value in _rows(card.trained_on, counts)),
+        validation=_validation(history, card.trained_on.get("chosen_step")),
+        imports="    from fakeinstruct.expert import vision  # registers the small vision tower\n" if small else "",
+        readout=readout,
     )
 
 
@@ -92,7 +96,8 @@ def _header(card: ExpertCard, *, adapter: bool) -> dict[str, Any]:
         "pipeline_tag": "image-text-to-text",
         "tags": ["fakeinstruct", "image-forensics"],
     }
-    return header if card.base == "small" else header | {"base_model": card.base}
+    published = card.base != "small" and not Path(card.base).is_absolute()
+    return header | {"base_model": card.base} if published else header
 
 
 def _rows(trained: Mapping[str, Any], counts: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -105,7 +110,8 @@ def _rows(trained: Mapping[str, Any], counts: Mapping[str, Any]) -> list[tuple[s
         ("split", trained["split"]),
         ("trained", f"{', '.join(part.replace('_', ' ') for part in tune['parts'])} ({tune['method']})"),
         ("steps", f"{trained['steps']:,}; the weights are those of step {trained['chosen_step']:,}"),
-        ("learning rate", f"{optimizer['lr']:g}, {optimizer['schedule']}, {optimizer['epochs']:g} epochs"),
+        ("learning rate", f"{optimizer['lr']:g}, {optimizer['schedule']}"),
+        ("epochs", f"{optimizer['epochs']:g}"),
         ("precision", f"{recipe['hardware']['precision']}, DeepSpeed {recipe['hardware']['deepspeed']}"),
         ("seed", str(trained["seed"])),
     ]
@@ -116,8 +122,8 @@ def _validation(history: Sequence[Mapping[str, Any]], chosen: int | None) -> str
     name = f"eval_{LIKELIHOOD}"
     found = {entry["step"]: entry[name] for entry in history if name in entry}
     if chosen not in found:
-        return "No validation chose the step: the weights are the last ones.\n"
+        return "No validation chose the step: the weights are the last ones."
     return (
         f"Validation chose the step among {len(found)}: there the negative log-likelihood of the right verdict is "
-        f"{found[chosen]:.4f} nats on average.\n"
+        f"{found[chosen]:.4f} nats on average."
     )

@@ -27,7 +27,7 @@ from fakeinstruct.expert.callbacks import Checkpoints, Progress, board, say
 from fakeinstruct.expert.card import load_card, save_card
 from fakeinstruct.expert.checkpoints import newest_checkpoint
 from fakeinstruct.expert.collate import Collator, PackCollator
-from fakeinstruct.expert.engine import die_with_parent, prepare_deepspeed, process_group
+from fakeinstruct.expert.engine import die_with_parent, join_deepspeed, prepare_deepspeed, process_group
 from fakeinstruct.expert.families import family_of
 from fakeinstruct.expert.features import TowerFeatures, keep_features
 from fakeinstruct.expert.model_card import write_model_card
@@ -40,6 +40,9 @@ from fakeinstruct.expert.run import RunFolder
 from fakeinstruct.expert.sampler import PackSampler
 from fakeinstruct.expert.trainer import ExpertTrainer
 from fakeinstruct.expert.tune import count_parts
+
+FULL = "Lower packing.tokens or optimizer.batch, or set hardware.gradient_checkpointing; then give another out=DIR."
+"""What to do about a GPU's memory."""
 
 
 def train_process(folder: Path) -> None:
@@ -60,6 +63,7 @@ def train_process(folder: Path) -> None:
     arguments = training_arguments(
         recipe, run, validated=validated
     )  # first: ZeRO-3 shards the model at birth
+    join_deepspeed()
     checkpoint = newest_checkpoint(run.checkpoints, manifest["fingerprint"], arguments.world_size)
     set_seed(recipe.seed)
     processor = load_processor(manifest["processor"])
@@ -197,6 +201,9 @@ def main() -> None:
             return
         except FakeInstructError as error:
             say(error=str(error), status=int(error.status))
+        except torch.OutOfMemoryError as error:
+            traceback.print_exc()
+            say(error=f"the GPU's memory is full: {str(error).splitlines()[0]} {FULL}", status=1)
         except OSError as error:
             traceback.print_exc()
             problem = from_os_error(error, error.filename or folder)

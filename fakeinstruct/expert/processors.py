@@ -47,7 +47,7 @@ def load_processor(name: str | Path) -> Any:
             processor = AutoProcessor.from_pretrained(name)
     except (OSError, ValueError, AttributeError, ImportError) as error:
         raise UsageError(
-            f"no processor could be loaded: {str(error).splitlines()[0]}",
+            f"no processor could be loaded: {(str(error).splitlines() or [type(error).__name__])[0]}",
             file=Path(name),
             field="base",
             hint="The folder needs the files of its tokenizer and its image processor beside config.json.",
@@ -59,10 +59,9 @@ def without_videos(kind: type[ProcessorMixin]) -> type[ProcessorMixin]:
     """A class of processors, less its video part; it bears the same name, which is what `save_pretrained` writes."""
 
     class Processor(kind):
-        video_settings: dict[str, Any] = {}
-        video_processor = SimpleNamespace(
-            num_frames=None, fps=None
-        )  # SmolVLM's reads both for any conversation
+        video_settings: dict[str, Any] | None = None
+        # SmolVLM's reads both for any conversation
+        video_processor = SimpleNamespace(num_frames=None, fps=None)
 
         @classmethod
         def get_attributes(cls) -> list[str]:
@@ -85,6 +84,7 @@ def without_videos(kind: type[ProcessorMixin]) -> type[ProcessorMixin]:
 
 
 def _video_settings(name: str | Path) -> dict[str, Any]:
+    """What was published for the video processor, wherever it stands; empty if nothing was."""
     for file in SETTINGS:
         path = cached_file(str(name), file, _raise_exceptions_for_missing_entries=False)
         settings = json.loads(Path(path).read_text(encoding="utf-8")) if path else {}

@@ -23,11 +23,13 @@ class Drawn(NamedTuple):
         pair: Number of the pair.
         tree: Number of its tree in the row; two trees of one image may stand next to each other.
         counts: Whether it is learned; False in a filler.
+        epoch: The epoch it is drawn in.
     """
 
     pair: int
     tree: int
     counts: bool
+    epoch: int = 0
 
 
 class PackSampler(Sampler[list[Drawn]]):
@@ -89,14 +91,14 @@ class PackSampler(Sampler[list[Drawn]]):
                 number = turn + self.rank
                 counts = number < count
                 yield [
-                    Drawn(pair, tree, counts)
+                    Drawn(pair, tree, counts, epoch)
                     for tree, pairs in enumerate(dealt[number if counts else 0])
                     for pair in pairs.tolist()
                 ]
 
 
 class PairRows(Dataset[dict[str, Any]]):
-    """Training rows by what the sampler draws: each with its `tree` in the row, and whether it `counts`.
+    """Training rows by what the sampler draws: each with its `tree` in the row, whether it `counts`, and the `epoch`.
 
     Args:
         rows: A `datasets.Dataset`, or any sequence of rows.
@@ -116,4 +118,7 @@ class PairRows(Dataset[dict[str, Any]]):
         numbers = [one.pair for one in drawn]
         many = getattr(self.rows, "__getitems__", None)
         read = many(numbers) if many else [self.rows[number] for number in numbers]
-        return [row | {"tree": one.tree, "counts": one.counts} for row, one in zip(read, drawn, strict=True)]
+        return [
+            row | {"tree": one.tree, "counts": one.counts, "epoch": one.epoch}
+            for row, one in zip(read, drawn, strict=True)
+        ]

@@ -134,7 +134,9 @@ def shown_batch(batch: dict[str, Any], pairs: list[Pair]) -> Shown:
     """Read a batch back: a packed row, or a row for each pair."""
     ids, targets = batch["input_ids"], batch["targets"]
     supervised = torch.zeros_like(ids, dtype=torch.bool)
-    supervised[0 if targets.rows is None else targets.rows, targets.places + 1] = True  # each predicts the next
+    supervised[0 if targets.rows is None else targets.rows, targets.places + 1] = (
+        True  # each predicts the next
+    )
     if "tree" not in batch:
         return Shown(ids, supervised, None, None, batch["attention_mask"].sum(1).tolist(), pairs)
     positions = batch["position_ids"].reshape(-1, ids.shape[1]).amax(0)
@@ -144,10 +146,14 @@ def shown_batch(batch: dict[str, Any], pairs: list[Pair]) -> Shown:
 def describe(shown: Shown) -> Text:
     """What is counted, and the legend."""
     tokens, learned = sum(shown.lengths), int(shown.supervised.sum())
-    lines = [f"{len(shown.pairs):,} pairs, {tokens:,} tokens, {learned:,} of them supervised ({learned / tokens:.1%})"]
+    lines = [
+        f"{len(shown.pairs):,} pairs, {tokens:,} tokens, {learned:,} of them supervised ({learned / tokens:.1%})"
+    ]
     if shown.layout is None:
         padding = 1 - tokens / shown.ids.numel()
-        lines.append(f"not packed: {len(shown.lengths):,} rows, each a pair with its image; padding {padding:.1%}")
+        lines.append(
+            f"not packed: {len(shown.lengths):,} rows, each a pair with its image; padding {padding:.1%}"
+        )
     else:
         trees = shown.layout.trees
         shared = sum(tree.prefix for tree in trees)
@@ -192,7 +198,9 @@ def _rest(count: int, what: str) -> Text:
 
 
 def _prefix(shown: Shown, processor: Any, name: str, pair: Pair, span: tuple[int, int]) -> Text:
-    head = f"\n{name}: {clean(pair.images[0].path)}, {span[1] - span[0]:,} tokens{_positions(shown, span)}\n  "
+    head = (
+        f"\n{name}: {clean(pair.images[0].path)}, {span[1] - span[0]:,} tokens{_positions(shown, span)}\n  "
+    )
     words = spell(processor, shown.ids[0], shown.supervised[0], span)
     return Text.assemble((head, QUIET), *((part, PREFIX) for part, _ in words), "\n")
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import re
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from fakeinstruct.base.errors import ExitStatus, FakeInstructError, UsageError
 from fakeinstruct.base.progress import console, track
@@ -31,6 +33,7 @@ def start_processes(run: RunFolder, processes: int) -> None:
     torchrun = ["torch.distributed.run", "--rdzv-backend=c10d", "--rdzv-endpoint=127.0.0.1:0"]
     command = [sys.executable, "-m", *torchrun, f"--nproc-per-node={processes}", *module]
     with run.log.open("ab") as log:
+        lock(log, run)
         began = log.tell()
         process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
             command, stdout=subprocess.PIPE, stderr=log, env=environment(processes)
@@ -52,6 +55,23 @@ def start_processes(run: RunFolder, processes: int) -> None:
         raise FakeInstructError(
             f"training ended with status {status}: {last_words(run.log, began)}", file=run.log, hint=AGAIN
         )
+
+
+def lock(log: IO[bytes], run: RunFolder) -> None:
+    """Let nobody else train in the folder while any of the processes, which all inherit the log, is alive.
+
+    Raises:
+        UsageError: If somebody does; those of a run that was killed just now have some seconds to go.
+    """
+    for _ in range(50):
+        try:
+            fcntl.flock(log, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        except BlockingIOError:
+            time.sleep(0.1)
+    raise UsageError(
+        "is being trained in by another process", file=run.folder, hint="Wait for it, or stop it."
+    )
 
 
 def environment(processes: int) -> dict[str, str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from torch.utils.data import DataLoader
 from transformers import Trainer
 
 from fakeinstruct.base.errors import FakeInstructError
-from fakeinstruct.expert.checkpoints import folder_of
+from fakeinstruct.expert.checkpoints import disown, folder_of
 from fakeinstruct.expert.features import TowerFeatures
 from fakeinstruct.expert.loss import Targets, token_losses
 from fakeinstruct.expert.meter import Meter
@@ -106,9 +107,13 @@ class ExpertTrainer(Trainer):
         Raises:
             FakeInstructError: If one could not be made.
         """
-        batches, _ = super().get_batch_samples(epoch_iterator, num_batches, device)
+        batches = list(islice(epoch_iterator, num_batches))
         for batch in batches:
             if isinstance(batch, FakeInstructError):
+                batch.hint = (
+                    batch.hint
+                    or "Put it right and run the same command again: it goes on from the last checkpoint."
+                )
                 raise batch
         total = torch.stack([batch["targets"].weights.sum() for batch in batches]).sum().to(device)
         if torch.distributed.is_initialized():
@@ -132,6 +137,9 @@ class ExpertTrainer(Trainer):
         total = torch.as_tensor(num_items_in_batch).clamp(min=1e-9)
         loss = (learned * targets.weights).sum() / total * self.args.world_size
         if not torch.isfinite(loss):
+            disown(
+                folder_of(Path(self.args.output_dir), self.state.global_step)
+            )  # its weights gave this loss
             raise FakeInstructError(
                 f"the loss is {loss.item()} at step {self.state.global_step + 1}",
                 field="optimizer.lr",

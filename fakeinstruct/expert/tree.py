@@ -31,6 +31,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import accumulate
 
 import torch
 from torch import Tensor
@@ -92,6 +93,12 @@ class Layout:
         for tree in self.trees:
             yield start, tree
             start += len(tree)
+
+    def ends(self) -> list[int]:
+        """The place of each branch's last token."""
+        return [
+            start + tree.prefix + stop - 1 for start, tree in self.starts() for stop in accumulate(tree.branches)
+        ]
 
     @cached_property
     def chunks(self) -> tuple[Chunk, ...]:

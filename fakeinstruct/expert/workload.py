@@ -32,6 +32,18 @@ MOST = 2_000_000
 ASSUMED = (40_000, 50, 80, 40)
 """Images, pairs an image, tokens of a pair beside its image, and of these the answer's, where no pairs are given."""
 
+EMPTY = pa.schema(
+    [
+        ("images", pa.list_(pa.struct({"path": pa.string()}))),
+        ("task", pa.string()),
+        (
+            "messages",
+            pa.list_(pa.struct({"role": pa.string(), "content": pa.list_(pa.struct({"text": pa.string()}))})),
+        ),
+    ]
+)
+"""What is looked at of a pair."""
+
 Source = Literal["counted", "counted in part", "assumed"]
 Integers = NDArray[np.int64]
 
@@ -98,8 +110,6 @@ def workload(recipe: Recipe, image_tokens: int, limits: Packing, *, packed: bool
     """
     texts = texts_of(recipe, image_tokens)
     index, scale = texts.index, 1 / texts.share
-    if not len(index):
-        raise UsageError("no pair is left to learn", field="data", hint="See data.split, data.templates.")
     dealt = rows(index, limits, recipe.seed, 0)
     trees, answers = dealt.trees, texts.answers[dealt.trees.pairs]
     alone, prefix = index.tokens[trees.pairs].astype(np.int64), index.prefix[trees.pairs].astype(np.int64)
@@ -162,6 +172,12 @@ def texts_of(recipe: Recipe, image_tokens: int) -> Texts:
     shown = pc.list_value_length(table["images"]).to_numpy()
     tokens = np.ceil(text / LETTERS).astype(np.int64) + shown * image_tokens
     fits = tokens <= recipe.data.max_tokens
+    if not fits.any():
+        raise UsageError(
+            f"no pair of the split '{recipe.data.split}' is left to learn ({len(fits):,} read)",
+            file=pairs.folder,
+            hint="See data.split, data.templates, data.pairs_per_image and data.max_tokens of the recipe.",
+        )
     task = table["task"].combine_chunks().dictionary_encode()
     path = pc.struct_field(pc.list_element(table["images"], 0), "path").combine_chunks().dictionary_encode()
     image = np.cumsum(np.diff(path.indices.to_numpy(), prepend=-1) != 0) - 1
@@ -180,8 +196,10 @@ def read(pairs: PairSet, recipe: Recipe) -> pa.Table:
     """Images, tasks and messages of the pairs that a recipe may take."""
     data, columns = recipe.data, ["images", "task", "messages"]
     limits = data.per_image()
-    found = list(pairs.batches(data.split, list(limits) if limits else None, columns, templates=data.templates))
-    return pa.Table.from_batches(found)
+    found = list(
+        pairs.batches(data.split, list(limits) if limits else None, columns, templates=data.templates)
+    )
+    return pa.Table.from_batches(found, found[0].schema if found else EMPTY)
 
 
 def letters(messages: Any) -> tuple[Integers, Integers]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,8 @@ from fakeinstruct.expert.card import CARD, ExpertCard, Readout, load_card
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+    from fakeinstruct.expert.collate import Collator
 
 
 @dataclass(frozen=True)
@@ -30,29 +33,58 @@ class Expert:
     processor: Any
     card: ExpertCard
 
-    def next_token(self, batch: dict[str, Tensor], token_ids: Tensor) -> tuple[Tensor, Tensor]:
-        """Logits of some tokens at each row's end, and the log of the sum of exp over all tokens.
+    def collators(self, image_root: Path) -> tuple[Collator, Collator]:
+        """What makes batches of one conversation a row, and what packs questions about one image behind it.
+
+        Where a model cannot be packed exactly, the second is the first. Both read an image once.
+        """
+        from fakeinstruct.expert.collate import Collator, PackCollator
+        from fakeinstruct.expert.families import join_of, why_not_packed
+        from fakeinstruct.expert.packing import model_positions
+
+        join = join_of(self.model.config)
+        plain = Collator(self.processor, image_root, join=join)
+        if why_not_packed(self.model.config):
+            return plain, plain
+        positions = model_positions(self.model, int(self.processor.image_token_id))
+        packed = PackCollator(self.processor, image_root, positions=positions, join=join)
+        packed.placer = plain.placer
+        return plain, packed
+
+    def next_token(self, batch: dict[str, Any], token_ids: Tensor) -> tuple[Tensor, Tensor]:
+        """Logits of some tokens at the end of each question, and the log of the sum of exp over all tokens.
 
         The rows of the output head that are read are computed in float32 whatever the model's precision: in
         bfloat16 the grid of logits is 0.125 wide, which ties many images.
 
         Args:
-            batch: `input_ids` and `attention_mask` of shape (batch, length), padded on the right, and images.
-            token_ids: Ids to read, shape (batch, words).
+            batch: Questions that a collator batched or packed.
+            token_ids: Ids to read, shape (questions, words).
 
         Returns:
-            Logits of shape (batch, words) and log-normalisers of shape (batch,), float32.
+            Logits of shape (questions, words) and log-normalisers of shape (questions,), float32.
         """
         import torch
 
-        batch = {name: tensor.to(self.model.device) for name, tensor in batch.items()}
-        with torch.inference_mode():
-            hidden = self.model.base_model(**batch).last_hidden_state  # (B, L, D)
-            last = batch["attention_mask"].sum(1) - 1
-            end = hidden[torch.arange(len(last), device=hidden.device), last]  # (B, D)
+        from fakeinstruct.expert.attention import tree_attention_in
+
+        layout = batch.get("tree")
+        device = self.model.device
+        inputs = {
+            name: value.to(device) if isinstance(value, torch.Tensor) else value
+            for name, value in batch.items()
+            if name not in ("targets", "image_keys", "logits_to_keep")
+        }
+        with torch.inference_mode(), tree_attention_in(self.model) if layout else nullcontext():
+            hidden = self.model.base_model(**inputs, use_cache=False).last_hidden_state  # (B, L, D)
+            if layout:
+                end = hidden[0, layout.ends()]  # (questions, D)
+            else:
+                last = inputs["attention_mask"].sum(1) - 1
+                end = hidden[torch.arange(len(last), device=device), last]
             head = self.model.get_output_embeddings()
             normaliser = torch.logsumexp(head(end).float(), dim=-1)
-            rows = head.weight[token_ids.to(head.weight.device)].float()  # (B, words, D)
+            rows = head.weight[token_ids.to(head.weight.device)].float()  # (questions, words, D)
             logits = torch.einsum("bwd,bd->bw", rows, end.float())
         return logits.cpu(), normaliser.cpu()
 
@@ -100,16 +132,16 @@ def load_expert(folder: str | Path) -> Expert:
         raise UsageError("has no weights (*.safetensors)", file=folder, hint="Was the folder copied whole?")
     card = load_card(folder)
     import torch
-    from transformers import AutoModelForImageTextToText, AutoProcessor
+    from transformers import AutoModelForImageTextToText
     from transformers.utils import logging
 
-    from fakeinstruct.expert import vision  # noqa: F401 - registers the small tower
+    from fakeinstruct.expert.processors import load_processor
 
     logging.set_verbosity_error()
     logging.disable_progress_bar()
     try:
         model = AutoModelForImageTextToText.from_pretrained(folder, dtype="auto")
-        processor = AutoProcessor.from_pretrained(folder)
+        processor = load_processor(folder)
     except Exception as error:  # damaged folders make Transformers and safetensors raise nearly anything
         first = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise UsageError(f"cannot be loaded ({first})", file=folder) from error

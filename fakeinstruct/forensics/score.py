@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from itertools import islice
+from itertools import accumulate, islice, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -151,13 +151,11 @@ class Asker:
         explain: bool = False,
         batch: int = 32,
     ) -> None:
-        from fakeinstruct.expert.collate import Collator
-
         self.expert = expert
         self.aggregation = aggregation
         self.explain = explain
         self.batch = batch
-        self.collator = Collator(expert.processor, image_root)
+        self.collator, self.packer = expert.collators(image_root)
         self._resolved: dict[str, ResolvedPrompt] = {}
 
     def ask(self, questions: Sequence[Question]) -> list[dict[str, Any]]:
@@ -193,13 +191,17 @@ class Asker:
         return rows
 
     def _logits(self, questions: Sequence[Question]) -> tuple[list[Any], list[float]]:
-        """Logits of each question's words, and log-normalisers."""
+        """Logits of each question's words, and log-normalisers; questions about one image share its tokens."""
         from fakeinstruct.expert.collate import pad
 
         prompts = [self.resolve(question) for question in questions]
-        rows = [{"input_ids": p.input_ids, "image": q.image} for p, q in zip(prompts, questions, strict=True)]
-        token_ids = pad([p.token_ids for p in prompts], 0)
-        logits, normalisers = self.expert.next_token(self.collator(rows), token_ids)
+        trees = accumulate(one.image != other.image for one, other in pairwise(questions))
+        rows = [
+            {"input_ids": prompt.input_ids, "image": question.image, "tree": tree}
+            for prompt, question, tree in zip(prompts, questions, (0, *trees), strict=True)
+        ]
+        token_ids = pad([prompt.token_ids for prompt in prompts], 0)
+        logits, normalisers = self.expert.next_token(self.packer(rows), token_ids)
         kept = [row[: len(p.token_ids)].numpy() for row, p in zip(logits, prompts, strict=True)]
         return kept, normalisers.tolist()
 
