@@ -79,14 +79,52 @@ def validate(model: type[Model], value: Any, *, file: str | Path) -> Model:
         raise UsageError(problem, file=file, field=field or None, hint=hint) from None
 
 
+class PlainLoader(yaml.SafeLoader):
+    """YAML as configuration needs it: plain values, no key twice, and no aliases.
+
+    A few lines of aliases stand for more values than any memory holds.
+    """
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        """The next node; an alias is an error."""
+        if self.check_event(yaml.AliasEvent):
+            event = self.peek_event()
+            raise yaml.MarkedYAMLError(
+                problem=f"found the alias *{event.anchor}", problem_mark=event.start_mark
+            )
+        return super().compose_node(parent, index)
+
+    def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
+        """The next mapping; a key that comes twice is an error."""
+        node = super().compose_mapping_node(anchor)
+        seen = set()
+        for key in (key for key, _ in node.value if isinstance(key, yaml.ScalarNode)):
+            if key.value in seen:
+                raise yaml.MarkedYAMLError(
+                    problem=f"found the key '{key.value}' twice", problem_mark=key.start_mark
+                )
+            seen.add(key.value)
+        return node
+
+
+def parse_yaml(text: str) -> Any:
+    """The value of a YAML text.
+
+    Raises:
+        yaml.YAMLError: If it is not YAML, or not as plain as `PlainLoader` has it.
+        ValueError: If it holds the 31st of April.
+    """
+    return yaml.load(text, PlainLoader)  # noqa: S506 - it is a safe loader
+
+
 def read_yaml(path: str | Path) -> Any:
-    """Read a YAML file with the safe loader.
+    """Read a YAML file with `PlainLoader`.
 
     Raises:
         UsageError: If the file is missing or not YAML.
     """
     try:
-        return yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+        return parse_yaml(Path(path).read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise UsageError("no such file", file=path) from None
     except OSError as error:

@@ -10,6 +10,9 @@ from enum import IntEnum
 from pathlib import Path
 from typing import Any
 
+LONGEST = 2_000
+"""Most characters of a problem: it may quote what somebody else wrote, which has any length."""
+
 
 class ExitStatus(IntEnum):
     """What a verb's exit status tells the caller."""
@@ -42,7 +45,7 @@ class FakeInstructError(Exception):
         field: str | None = None,
         hint: str | None = None,
     ) -> None:
-        self.problem = problem
+        self.problem = problem if len(problem) <= LONGEST else f"{problem[: LONGEST - 1]}…"
         self.file = None if file is None else str(file)
         self.record = None if record is None else str(record)
         self.field = field
@@ -60,10 +63,7 @@ class FakeInstructError(Exception):
             if part
         )
         text = f"{place}: {self.problem}" if place else self.problem
-        text = f"{text.rstrip('.')}. {self.hint}" if self.hint else text
-        return "".join(
-            char if char.isprintable() else char.encode("unicode_escape").decode() for char in text
-        )
+        return printable(f"{text.rstrip('.')}. {self.hint}" if self.hint else text)
 
     def located(
         self, *, file: str | Path | None = None, record: str | int | None = None
@@ -128,7 +128,7 @@ class Rejects:
 
     def reasons(self) -> list[tuple[str, int]]:
         """Reasons with their counts, most frequent first; details in brackets do not make another reason."""
-        return Counter(error.problem.partition(" (")[0] for error in self.errors).most_common()
+        return Counter(printable(error.problem.partition(" (")[0]) for error in self.errors).most_common()
 
     def rows(self) -> list[dict[str, Any]]:
         """One JSON-ready row a rejected record."""
@@ -141,6 +141,11 @@ class Rejects:
     def status(self) -> ExitStatus:
         """`CLEAN`, or `REJECTS` if any record was rejected."""
         return ExitStatus.REJECTS if self.errors else ExitStatus.CLEAN
+
+
+def printable(text: str) -> str:
+    """A text with what a terminal would obey, or could not show, as escapes: names of data are somebody else's."""
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
 
 
 def nearest(word: str, known: Iterable[str]) -> str:

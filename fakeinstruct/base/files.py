@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from fakeinstruct.base.errors import FakeInstructError, RecordError, UsageError, from_os_error
+from fakeinstruct.base.json_text import each_key_once, parse_record
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"})
 """File name endings that importers take for images."""
@@ -164,10 +165,10 @@ def read_json(path: str | Path) -> Any:
     """Read one JSON document.
 
     Raises:
-        FakeInstructError: If it is missing or not JSON.
+        FakeInstructError: If it is missing, not JSON, or has a key twice.
     """
     try:
-        return json.loads(Path(path).read_bytes())
+        return json.loads(Path(path).read_bytes(), object_pairs_hook=each_key_once)
     except FileNotFoundError:
         raise FakeInstructError("no such file", file=path) from None
     except OSError as error:
@@ -189,7 +190,8 @@ def write_jsonl(path: str | Path, rows: Iterable[Any]) -> int:
 def read_jsonl(path: str | Path) -> Iterator[tuple[int, Any | RecordError]]:
     """Read JSON Lines one by one: (line number, value).
 
-    The value is a `RecordError` where a line is not JSON or longer than `MAX_LINE_BYTES`.
+    The value is a `RecordError` where a line is not JSON in UTF-8 as `parse_record` takes it, or longer than
+    `MAX_LINE_BYTES`.
 
     Raises:
         FakeInstructError: If the file is missing or unreadable.
@@ -226,7 +228,7 @@ def _lines(file: IO[bytes]) -> Iterator[bytes | None]:
 
 def _parse_line(line: bytes, path: str | Path, number: int) -> Any | RecordError:
     try:
-        return json.loads(line)
+        return parse_record(line.decode("utf-8-sig"))
     except (ValueError, RecursionError) as error:
         return RecordError(f"is not JSON ({error})", file=path, record=number)
 

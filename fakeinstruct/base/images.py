@@ -56,7 +56,11 @@ def resolve_under(root: str | Path, relative: str) -> Path:
 
 def _open(path: Path) -> Image.Image:
     """Open without decoding, after the checks that need no pixels."""
-    if path.exists() and not path.is_file():  # opening a named pipe would wait for ever
+    try:
+        other = path.exists() and not path.is_file()
+    except OSError as error:  # a name that no file can have
+        raise RecordError(f"image cannot be opened ({error.strerror})", field="image.path") from error
+    if other:  # opening a named pipe would wait for ever
         raise RecordError("is not a file", file=path, field="image.path")
     try:
         with warnings.catch_warnings():
@@ -69,7 +73,9 @@ def _open(path: Path) -> Image.Image:
             f"is not an image in a format that is read ({', '.join(FORMATS)})", file=path, field="image.path"
         ) from None
     except Image.DecompressionBombError as error:
-        raise RecordError(f"image is too large ({error})", file=path, field="image.path") from None
+        raise RecordError(
+            f"image is too large ({error})", file=path, field="image.path", hint="Scale it down first."
+        ) from None
     except Exception as error:  # Pillow's parsers raise nearly anything on hostile bytes
         reason = error.strerror if isinstance(error, OSError) and error.strerror else error
         raise RecordError(f"image cannot be opened ({reason})", file=path, field="image.path") from error
@@ -99,7 +105,11 @@ def _rgb(image: Image.Image) -> Image.Image:
     if image.mode.startswith("I;16"):
         image = image.point(lambda value: value * (1 / 256)).convert("L")
     elif image.mode in ("I", "F"):
-        raise ValueError(f"its pixels are of kind '{image.mode}', whose white is not defined")
+        raise RecordError(
+            f"image has pixels of kind '{image.mode}', whose white is not defined",
+            field="image.path",
+            hint="Save it with 8 bits a channel.",
+        )
     return image.convert("RGB")
 
 
@@ -113,6 +123,8 @@ def load_image(path: str | Path) -> Image.Image:
     with _open(path) as image:
         try:
             return _rgb(ImageOps.exif_transpose(image))
+        except RecordError as error:
+            raise error.located(file=path) from None
         except Exception as error:  # see _open
             raise RecordError(
                 f"image is truncated or damaged ({error})", file=path, field="image.path"

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Annotated, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field, ValidationError
 
 from fakeinstruct.base.config import StrictModel, explain
-from fakeinstruct.base.errors import RecordError
+from fakeinstruct.base.errors import RecordError, Rejects
 from fakeinstruct.base.files import read_jsonl, write_jsonl
 from fakeinstruct.chains.schema import Identifier, Label, Words
 
@@ -42,20 +42,40 @@ def write_items(folder: str | Path, items: Iterable[Item]) -> int:
     return write_jsonl(Path(folder) / ITEMS, rows) if rows else 0
 
 
-def read_items(folder: str | Path) -> Iterator[Item]:
+def read_items(folder: str | Path, rejects: Rejects | None = None) -> Iterator[Item]:
     """The evaluation items of a chain set, none if it has no such file.
 
+    Args:
+        folder: The chain set's folder.
+        rejects: Collects bad items. Without it the first is raised.
+
     Raises:
-        RecordError: Naming the line and the field of the first bad item.
+        RecordError: Naming the line and the field of a bad item, or an id that was used before.
     """
     file = Path(folder) / ITEMS
     if not file.exists():
         return
+    seen: set[str] = set()
     for number, row in read_jsonl(file):
-        if isinstance(row, RecordError):
-            raise row
         try:
-            yield Item.model_validate(row)
-        except ValidationError as error:
-            field, problem, hint = explain(error, Item)
-            raise RecordError(problem, file=file, record=number, field=field or None, hint=hint) from None
+            item = _item(row)
+            if item.id in seen:
+                raise RecordError(f"the id '{item.id}' was used before", field="id")
+        except RecordError as error:
+            located = error.located(file=file, record=number)
+            if rejects is None:
+                raise located from None
+            rejects.add(located)
+            continue
+        seen.add(item.id)
+        yield item
+
+
+def _item(row: Any) -> Item:
+    if isinstance(row, RecordError):
+        raise row
+    try:
+        return Item.model_validate(row)
+    except ValidationError as error:
+        field, problem, hint = explain(error, Item)
+        raise RecordError(problem, field=field or None, hint=hint) from None

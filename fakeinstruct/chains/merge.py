@@ -89,8 +89,8 @@ def merge_chains(
         if folder is None:
             total = sum(1 for _ in chains)
         else:
-            write_items(folder, (item for part in parts for item in part.items(places)))
-            total = write_chains(folder, chains, _meta(parts, out))
+            write_items(folder, (item for part in parts for item in part.items(places, rejects)))
+            total = write_chains(folder, chains, _meta(parts, out, seed))
     return MergeSummary(total, counts, tuple(_remarks(parts, members, places, counts, without_images)))
 
 
@@ -161,7 +161,8 @@ def _settled_chains(parts: Sequence[Part], places: dict[str, Place]) -> Iterator
             yield chain.model_copy(update=update)
 
 
-def _meta(parts: Sequence[Part], out: Path) -> Meta:
+def _meta(parts: Sequence[Part], out: Path, seed: int) -> Meta:
+    name = out.resolve().name.encode(errors="replace").decode()  # a folder's name need not be UTF-8
     licences: dict[str, str] = {}
     for part in parts:
         for source, terms in part.chains.meta.licences.items():
@@ -170,11 +171,11 @@ def _meta(parts: Sequence[Part], out: Path) -> Meta:
                 licences[f"{part.name}: {source}"] = terms
     notes = [f"{part.name}: {part.chains.meta.notes}" for part in parts if part.chains.meta.notes]
     return Meta(
-        name=out.resolve().name,
+        name=name,
         image_root=Path(os.path.relpath(parts[0].root, out.resolve())).as_posix(),
         licences=licences,
         synthetic=all(part.chains.meta.synthetic for part in parts),
-        notes=" ".join([f"Merged from {', '.join(part.name for part in parts)}.", *notes]),
+        notes=" ".join([f"Merged from {', '.join(part.name for part in parts)} with seed {seed}.", *notes]),
     )
 
 

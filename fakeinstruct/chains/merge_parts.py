@@ -7,8 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from fakeinstruct.base.errors import UsageError
+from fakeinstruct.base.errors import Rejects, UsageError
 from fakeinstruct.base.files import check_outside
+from fakeinstruct.base.json_text import is_text
 from fakeinstruct.chains.items import Item, read_items
 from fakeinstruct.chains.settle import Place
 from fakeinstruct.chains.store import ChainSet
@@ -40,9 +41,9 @@ class Part:
         """An image's path below the common root."""
         return f"{self.prefix}/{path}" if self.prefix else path
 
-    def items(self, places: Mapping[str, Place]) -> Iterator[Item]:
-        """The set's evaluation items whose chains were kept."""
-        for item in read_items(self.chains.folder):
+    def items(self, places: Mapping[str, Place], rejects: Rejects) -> Iterator[Item]:
+        """The set's evaluation items whose chains were kept; bad ones are rejected."""
+        for item in read_items(self.chains.folder, rejects):
             if self.id(item.chain) in places:
                 yield item.model_copy(update={"id": f"{self.name}/{item.id}", "chain": self.id(item.chain)})
 
@@ -101,13 +102,15 @@ def _common(sets: Sequence[ChainSet]) -> Path:
 
 def _below(path: Path, root: Path) -> str:
     below = path.resolve().relative_to(root).as_posix()
+    if not is_text(below):
+        raise UsageError("the folder's name is not UTF-8", file=path, hint="Rename it, and import again.")
     return "" if below == "." else below
 
 
 def _names(sets: Sequence[ChainSet]) -> list[str]:
     names = [chains.meta.name for chains in sets]
     if len(set(names)) < len(names):
-        names = [chains.folder.resolve().name for chains in sets]
+        names = [chains.folder.resolve().name.encode(errors="replace").decode() for chains in sets]
     if len(set(names)) < len(names):
         raise UsageError(
             f"two sets have the same name ({', '.join(sorted(names))})",

@@ -144,7 +144,10 @@ def reencode(
         (folder / IMAGES).mkdir()
         written = _reencoded(chains, folder, encoding, rejects)
         write_chains(folder, done.counted(written, kept), meta)
-        write_items(folder, (item for item in read_items(chains.folder) if item.chain in kept))
+        if not kept:
+            first = f"; the first: {rejects.errors[0]}" if rejects else ""
+            raise FakeInstructError(f"no image could be read{first}", file=chains.folder)
+        write_items(folder, (item for item in read_items(chains.folder, rejects) if item.chain in kept))
     return done
 
 

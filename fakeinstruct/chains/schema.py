@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from enum import StrEnum
 from typing import Annotated, Any, Final, Literal
 
@@ -16,6 +17,8 @@ from pydantic import (
 
 from fakeinstruct.base.boxes import Box
 from fakeinstruct.base.config import StrictModel
+from fakeinstruct.base.images import MAX_PIXELS
+from fakeinstruct.base.json_text import check_text
 
 SCHEMA_VERSION: Final = 1
 """Version of the chain schema, written to every `meta.json`."""
@@ -96,9 +99,16 @@ class Mask(StrictModel):
     @model_validator(mode="after")
     def _covers_its_size(self) -> Mask:
         height, width = self.size
+        if height * width > MAX_PIXELS:
+            raise ValueError(f"it is too large ({height} x {width}, more than {MAX_PIXELS:,} pixels)")
         if sum(self.counts) != height * width:
             raise ValueError(f"its runs cover {sum(self.counts)} pixels, not {height} x {width}")
         return self
+
+
+def _fits(mask: Mask, image: ImageRef) -> bool:
+    """Whether a mask has the size that its image states, if it states one."""
+    return None in (image.width, image.height) or mask.size == (image.height, image.width)
 
 
 def _inside(polygon: tuple[tuple[float, float], ...]) -> tuple[tuple[float, float], ...]:
@@ -233,7 +243,30 @@ class Chain(StrictModel):
                 and trace.span.start < trace.span.end <= len(self.texts[trace.span.text].text)
             ):
                 raise ValueError(f"the span of trace '{trace.id}' lies outside the chain's texts")
+            for region in trace.regions:
+                if region.mask and not _fits(region.mask, self.image):
+                    raise ValueError(f"a mask of trace '{trace.id}' has another size than the image")
         return self
+
+
+def _text(text: str) -> str:
+    check_text(text)
+    return text
+
+
+def _folder(path: str) -> str:
+    if "\0" in path:
+        raise ValueError("is no path, since it holds a zero byte")
+    try:
+        os.fsencode(
+            path
+        )  # a name that is no UTF-8 is carried as surrogates, and some of these stand for no byte
+    except UnicodeEncodeError as error:
+        raise ValueError(f"is no path ({error.reason})") from None
+    return path
+
+
+PlainText = Annotated[str, AfterValidator(_text)]
 
 
 class Meta(StrictModel):
@@ -244,9 +277,9 @@ class Meta(StrictModel):
     """
 
     schema_version: Literal[1] = SCHEMA_VERSION
-    name: str
-    image_root: str = "."
-    licences: dict[str, str] = Field(default_factory=dict)
+    name: PlainText
+    image_root: Annotated[str, AfterValidator(_folder)] = "."
+    licences: dict[PlainText, PlainText] = Field(default_factory=dict)
     synthetic: bool = False
-    evaluation_only: str | None = None
-    notes: str | None = None
+    evaluation_only: PlainText | None = None
+    notes: PlainText | None = None

@@ -99,6 +99,7 @@ class ChainSet:
         if self.file.suffix == ".jsonl":
             yield from read_jsonl(self.file)
             return
+        import pyarrow as pa
         import pyarrow.parquet as pq
 
         try:
@@ -108,7 +109,7 @@ class ChainSet:
                 for row in batch.to_pylist(maps_as_pydicts="strict"):
                     number += 1
                     yield number, without_nulls(row)
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, KeyError, OverflowError, pa.ArrowException) as error:
             raise FakeInstructError(f"is not a readable Parquet file ({error})", file=self.file) from error
 
 
@@ -164,7 +165,7 @@ def open_chains(
         meta = Meta.model_validate(read_json(folder / "meta.json"))
     except ValidationError as error:
         field, problem, hint = explain(error, Meta)
-        raise FakeInstructError(problem, file=folder / "meta.json", field=field, hint=hint) from None
+        raise FakeInstructError(problem, file=folder / "meta.json", field=field or None, hint=hint) from None
     root = Path(image_root) if image_root is not None else folder / meta.image_root
     return ChainSet(folder, files[0], meta, root, taxonomy or load_taxonomy())
 

@@ -13,6 +13,7 @@ from fakeinstruct.base.files import sha256_file
 from fakeinstruct.base.images import load_image
 from fakeinstruct.base.progress import track
 from fakeinstruct.chains.counts import Kind, kind_of
+from fakeinstruct.chains.items import ITEMS, read_items
 from fakeinstruct.chains.schema import Chain, Split
 from fakeinstruct.chains.store import ChainSet
 
@@ -37,7 +38,8 @@ def validate_chains(chains: ChainSet, *, with_images: bool = True) -> Validation
 
     A record is a finding if it does not fit the schema or the taxonomy; if its id was used before; if its image
     is missing, damaged, or not of the size or hash that it states; if its twin does not exist or is in another
-    split; if its group is in another split; if the same bytes have another label or are in another split.
+    split; if its group is in another split; if the same bytes have another label or are in another split. So is an
+    evaluation item that does not fit its schema, or whose id was used before or whose chain does not exist.
 
     Args:
         chains: The chain set.
@@ -68,6 +70,16 @@ def validate_chains(chains: ChainSet, *, with_images: bool = True) -> Validation
             findings.add(problem)
     for problem in seen.twins():
         findings.add(problem)
+    for item in read_items(chains.folder, findings):
+        if item.chain not in seen.splits:
+            findings.add(
+                RecordError(
+                    f"its chain does not exist ('{item.chain}')",
+                    file=chains.folder / ITEMS,
+                    record=item.id,
+                    field="chain",
+                )
+            )
     return Validation(counts, findings, tuple(_remarks(counts)))
 
 

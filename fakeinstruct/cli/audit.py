@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from fakeinstruct.base.errors import printable
 from fakeinstruct.cli.common import ImageRoot, Out, Seed, close
 
 if TYPE_CHECKING:
@@ -60,14 +61,14 @@ def print_audit(found: Audit, out: Path) -> None:
         f"{found.count(level):,} {level}{'s' * (found.count(level) != 1)}"
         for level in ("problem", "warning", "note")
     )
-    console.print(f"{found.source}: {found.n:,} {found.kind}, {counts}", markup=False, highlight=False)
+    console.print(f"{_line(found.source)}: {found.n:,} {found.kind}, {counts}", markup=False, highlight=False)
     total = sum(1 for _ in found.findings())
     if total:
         console.print(findings_table(found))
     if total > SHOWN:
         console.print(f"and {total - SHOWN:,} more", markup=False, highlight=False)
     for line in quiet_sections(found):
-        console.print(line, markup=False, highlight=False)
+        console.print(printable(line), markup=False, highlight=False)
     console.print(f"report: {out / 'index.html'}", markup=False, highlight=False, soft_wrap=True)
 
 

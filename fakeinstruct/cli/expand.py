@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -115,16 +116,18 @@ def _part(shard: str | None) -> Part:
 
     if shard is None:
         return Part()
-    number, slash, of = shard.partition("/")
-    if not (slash and number.isdecimal() and of.isdecimal()):
-        raise UsageError(f"--shard {shard!r} is not I/N", hint="The second of eight is 2/8.")
-    return Part(int(number), int(of))
+    match = re.fullmatch(r"([0-9]{1,9})/([0-9]{1,9})", shard)
+    if not match:
+        raise UsageError(f"--shard {shard!r:.80} is not I/N", hint="The second of eight is 2/8.")
+    return Part(int(match[1]), int(match[2]))
 
 
 def _weights(text: str | None) -> dict[str, float]:
     found: dict[str, float] = {}
     for item in filter(None, (text or "").split(",")):
         task, _, weight = item.partition("=")
+        if task.strip() in found:
+            raise UsageError(f"--weights: the task '{task.strip()}' is there twice")
         try:
             found[task.strip()] = float(weight)
         except ValueError:
@@ -156,6 +159,7 @@ def _size(pairs: int, chains: int, shards: int) -> str:
 def _print_plan(plan: Plan, templates: TemplateSet) -> None:
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     rows = plan.rows(templates.templates)
     caption = "chains: fake / real; half of all pairs are of either; counts from 10,000 on are rounded (17k)"
@@ -165,7 +169,7 @@ def _print_plan(plan: Plan, templates: TemplateSet) -> None:
         table.add_column(name, justify="right", no_wrap=True)
     for row in rows:
         chains = " / ".join(map(_short, row.chains))
-        table.add_row(row.template, f"{row.weight:g}", chains, _short(row.most), _short(row.quota))
+        table.add_row(Text(row.template), f"{row.weight:g}", chains, _short(row.most), _short(row.quota))
     Console().print(table)
     for task in dict.fromkeys(row.task for row in rows):
         print(f"  {task:<10} {sum(row.quota for row in rows if row.task == task):>10,}")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from fakeinstruct.base.errors import Rejects
+from fakeinstruct.base.errors import Rejects, printable
 from fakeinstruct.base.progress import console
 from fakeinstruct.cli.common import MaxRejects, Out, close
 
@@ -121,7 +121,7 @@ def _print(summary: ImportSummary) -> None:
             f"ignored {summary.ignored:,} files that are not of the format", markup=False, highlight=False
         )
     for remark in summary.remarks:
-        console.print(f"note: {remark}", markup=False, highlight=False)
+        console.print(f"note: {printable(remark)}", markup=False, highlight=False)
 
 
 def _written(summary: ImportSummary, out: Path) -> str:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from fakeinstruct.base.errors import Rejects
+from fakeinstruct.base.errors import Rejects, printable
 from fakeinstruct.base.progress import console
 from fakeinstruct.cli.common import MaxRejects, Out, Seed, close
 
@@ -54,6 +54,6 @@ def merge(
     )
     print_counts(summary.counts)
     for remark in summary.remarks:
-        console.print(f"note: {remark}", markup=False, highlight=False)
+        console.print(f"note: {printable(remark)}", markup=False, highlight=False)
     print("dry run: nothing was written" if dry_run else f"{summary.chains:,} chains in {out}")
     close(rejects, None if dry_run else out)

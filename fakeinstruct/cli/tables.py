@@ -7,6 +7,7 @@ from collections import Counter
 from rich.console import Console
 from rich.table import Table
 
+from fakeinstruct.base.errors import printable
 from fakeinstruct.chains.counts import Kind, in_order
 
 
@@ -15,7 +16,7 @@ def print_counts(counts: Counter[Kind]) -> None:
     table = Table("split", "label", "manipulation", "generator or camera set", box=None, pad_edge=False)
     table.add_column("chains", justify="right")
     for kind, count in in_order(counts):
-        table.add_row(*(word or "-" for word in kind), f"{count:,}")
+        table.add_row(*(printable(word) or "-" for word in kind), f"{count:,}")
     table.add_row("all", "", "", "", f"{counts.total():,}")
     console = Console(markup=False, highlight=False)
     console.print(table)

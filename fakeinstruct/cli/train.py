@@ -12,6 +12,7 @@ from fakeinstruct.cli.common import MaxRejects, close
 if TYPE_CHECKING:
     from fakeinstruct.expert.dry_run import Estimate
     from fakeinstruct.expert.recipe import Recipe
+    from fakeinstruct.expert.workload import Workload
 
 
 def train(
@@ -19,6 +20,12 @@ def train(
     overrides: Annotated[list[str] | None, typer.Argument(help="key=value; dotted for sections.")] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Resolve and check, offline; train nothing.")
+    ] = False,
+    show_labels: Annotated[
+        bool,
+        typer.Option(
+            "--show-labels", help="Print a packed sample, its supervised tokens marked; train nothing."
+        ),
     ] = False,
     prepare: Annotated[
         bool, typer.Option("--prepare", help="Prepare the run's folder for a launcher of your own.")
@@ -31,6 +38,8 @@ def train(
 
         fakeinstruct train sample pairs=runs/pairs out=runs/train
 
+        fakeinstruct train sample pairs=runs/pairs --show-labels
+
         fakeinstruct train qwen2.5-vl-7b-lora --dry-run hardware.processes=8
 
         fakeinstruct train my-recipe.yaml pairs=pairs out=run optimizer.lr=1e-4 data.max_tokens=1024
@@ -39,32 +48,82 @@ def train(
 
     resolved = load_recipe(recipe, overrides or [])
     if dry_run:
-        from fakeinstruct.expert.dry_run import dry_run as estimate
+        print_estimates(resolved)
+    elif show_labels:
+        print_labels(resolved)
+    else:
+        from fakeinstruct.expert.launch import train as run
 
-        show(resolved, estimate(resolved))
-        return
-    from fakeinstruct.expert.launch import train as run
-
-    rejects = Rejects(max_rejects)
-    print(run(resolved, start=not prepare, rejects=rejects))
-    close(rejects)
+        rejects = Rejects(max_rejects)
+        print(run(resolved, start=not prepare, rejects=rejects))
+        close(rejects)
 
 
-def show(recipe: Recipe, estimate: Estimate) -> None:
-    """Print a dry run's findings."""
+def print_labels(recipe: Recipe) -> None:
+    """Print a packed sample of each stage."""
+    from rich.console import Console
+
+    from fakeinstruct.expert.show import show_labels
+
+    console = Console(highlight=False)
+    for text in show_labels(recipe):
+        console.print(text, soft_wrap=not console.is_terminal)
+
+
+def print_estimates(recipe: Recipe) -> None:
+    """Print what a dry run of each stage finds."""
     from rich.console import Console
     from rich.table import Table
 
+    from fakeinstruct.expert.dry_run import dry_run
+
     console = Console()
-    table = Table("part", "parameters", "trained", title=recipe.base, title_justify="left")
-    for part, (total, trained) in estimate.parts.items():
-        table.add_row(part.replace("_", " "), f"{total:,}", f"{trained:,}")
-    console.print(table)
-    source = "counted" if estimate.counted else "assumed: no pairs were given"
-    console.print(f"pairs an epoch     {estimate.pairs:,} ({source})", highlight=False)
-    console.print(f"tokens a pair      about {estimate.tokens:,}, image included", highlight=False)
-    console.print(f"tokens an epoch    about {estimate.tokens * estimate.pairs:,}", highlight=False)
-    console.print(f"steps              {estimate.steps:,}", highlight=False)
-    purposes = ", ".join(f"{name} {gib:.1f}" for name, gib in estimate.gib.items())
-    total_gib = sum(estimate.gib.values())
-    console.print(f"memory a process   about {total_gib:.1f} GiB ({purposes})", highlight=False)
+    for stage, estimate in dry_run(recipe).items():
+        title = f"{recipe.base}, stage {stage}" if stage else recipe.base
+        table = Table("part", "parameters", "trained", title=title, title_justify="left")
+        for part, (total, trained) in estimate.parts.items():
+            table.add_row(part.replace("_", " "), f"{total:,}", f"{trained:,}")
+        console.print(table)
+        for name, value in lines(estimate):
+            console.print(f"{name:<19}{value}", highlight=False, markup=False, soft_wrap=True)
+
+
+def lines(estimate: Estimate) -> list[tuple[str, str]]:
+    """A dry run's findings, name and value."""
+    load, gib = estimate.load, estimate.gib
+    each = load.alone / load.pairs
+    purposes = ", ".join(f"{name} {size(amount)}" for name, amount in gib.items())
+    source = f"{load.source}: no pairs were given" if load.source == "assumed" else load.source
+    found = [
+        ("pairs an epoch", f"{load.pairs:,} ({source})"),
+        ("tokens a pair", f"about {each:,.0f}, image included"),
+        ("packing", packing_line(estimate)),
+        ("tokens an epoch", tokens_line(load, packed=estimate.unpacked is None)),
+        ("rows an epoch", f"{load.rows:,}, the longest of about {load.longest:,} tokens"),
+        ("steps", f"{load.steps:,}"),
+        ("memory a process", f"about {size(sum(gib.values()))} GiB ({purposes})"),
+    ]
+    if load.too_long:
+        found.insert(1, ("left out", f"about {load.too_long:,} pairs, longer than data.max_tokens"))
+    return found
+
+
+def size(gib: float) -> str:
+    """GiB with one decimal, or with two digits where that would be nothing."""
+    return f"{gib:.1f}" if gib >= 1 else f"{gib:.2g}"
+
+
+def packing_line(estimate: Estimate) -> str:
+    """How many pairs share an image, or why none do."""
+    if estimate.unpacked is not None:
+        return f"no: {estimate.unpacked}"
+    return f"{estimate.load.pairs / estimate.load.trees:.1f} pairs share an image's tokens"
+
+
+def tokens_line(load: Workload, *, packed: bool) -> str:
+    """Tokens of an epoch, and what packing spares."""
+    if not packed:
+        return f"about {load.alone:,}"
+    return (
+        f"about {load.shared:,}; without packing {load.alone:,}, {load.alone / load.shared:.1f} times as many"
+    )

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from fakeinstruct.base.errors import printable
 from fakeinstruct.base.files import write_jsonl
 from fakeinstruct.base.progress import console
 from fakeinstruct.cli.common import ImageRoot
@@ -43,7 +44,7 @@ def validate(
     report = validate_chains(open_chains(chains, image_root=image_root), with_images=not without_images)
     print_counts(report.counts)
     for remark in report.remarks:
-        console.print(f"note: {remark}", markup=False, highlight=False)
+        console.print(f"note: {printable(remark)}", markup=False, highlight=False)
     if out is not None:
         write_jsonl(out / "rejects.jsonl", report.findings.rows())
     for error in report.findings.errors[:SHOWN]:

@@ -84,6 +84,8 @@ def test_a_bad_override_is_named(tmp_path, override, message):
         b"a: 2001-99-99",
         b"a: \x00",
         b"[" * 5_000,
+        b"a: &a [1]\nb: *a",
+        b"a: 1\nb: 2\na: 3",
     ],
 )
 def test_what_is_not_plain_yaml_is_one_message(tmp_path, content):

@@ -84,3 +84,13 @@ def test_a_full_disk_is_called_so(code):
 
 def test_other_os_errors_keep_their_reason():
     assert "Permission denied" in str(from_os_error(PermissionError(errno.EACCES, "Permission denied"), "x"))
+
+
+def test_what_a_terminal_would_obey_is_escaped_in_reasons_too():
+    rejects = Rejects()
+    rejects.add(RecordError("the taxonomy has no '\x1b[31m\u202e'"))
+    assert rejects.reasons() == [("the taxonomy has no '\\x1b[31m\\u202e'", 1)]
+
+
+def test_a_problem_that_quotes_ten_megabytes_is_cut():
+    assert len(str(RecordError("x" * 10_000_000, file="a", hint="Mend it."))) < 2_100

@@ -160,3 +160,15 @@ def test_a_root_that_is_a_symbolic_link_is_fine(tmp_path):
     (tmp_path / "disk" / "x.png").touch()
     (tmp_path / "root").symlink_to(tmp_path / "disk")
     assert resolve_under(tmp_path / "root", "x.png").is_file()
+
+
+@pytest.mark.parametrize("mode", ["I", "F"])
+def test_pixels_without_a_white_are_said_and_not_called_damage(tmp_path, mode):
+    Image.new(mode, (4, 4)).save(tmp_path / "a.tif")
+    with pytest.raises(RecordError, match=f"a.tif, .*pixels of kind '{mode}'.*Save it with 8 bits"):
+        load_image(tmp_path / "a.tif")
+
+
+def test_a_name_that_no_file_can_have_is_a_record_s_error(tmp_path):
+    with pytest.raises(RecordError, match="cannot be opened"):
+        load_image(tmp_path / ("x" * 300))

@@ -97,7 +97,7 @@ def test_damaged_contents_are_found_by_their_checksum(tmp_path):
 
 def test_a_file_where_a_folder_is_needed_is_one_message(tmp_path):
     path = pack(tmp_path / "x.zip", ("a.png", b"a"), ("a.png/b.png", b"b"))
-    with pytest.raises(FakeInstructError, match="cannot be read or written"):
+    with pytest.raises(FakeInstructError, match=r"record a\.png/b\.png: the entry cannot be unpacked"):
         unpack(path, tmp_path / "out")
 
 
@@ -119,3 +119,40 @@ def test_a_file_that_is_no_archive_is_one_message(tmp_path):
     (tmp_path / "photo.png").write_bytes(b"x")
     with pytest.raises(FakeInstructError, match="not a sound zip file"):
         import_chains("imagefolder", tmp_path / "photo.png", tmp_path / "out")
+
+
+@pytest.mark.parametrize(("name", "says"), [("", "has no name"), (".", "has no name")])
+def test_an_entry_without_a_name_is_refused(tmp_path, name, says):
+    path = pack(tmp_path / "x.zip", ("Q", b"a"))
+    entry = name.encode()
+    head = path.read_bytes()
+    for offset in (26, head.index(b"PK\1\2") + 28):  # lengths of the name, local and in the directory
+        head = head[:offset] + len(entry).to_bytes(2, "little") + head[offset + 2 :]
+    cut = head.index(b"PK\5\6")
+    directory = head[head.index(b"PK\1\2") : cut].replace(b"Q", entry)
+    local = head[: head.index(b"PK\1\2")].replace(b"Q", entry)
+    end = bytearray(head[cut:])
+    end[12:16], end[16:20] = len(directory).to_bytes(4, "little"), len(local).to_bytes(4, "little")
+    path.write_bytes(local + directory + bytes(end))
+    with pytest.raises(FakeInstructError, match=says):
+        unpack(path, tmp_path / "out")
+
+
+@pytest.mark.parametrize("name", ["real/" + "x" * 300 + ".png", "a/" * 3000 + "x.png"])
+def test_a_name_that_no_file_can_have_names_the_archive_and_the_entry(tmp_path, name):
+    path = pack(tmp_path / "x.zip", (name, b"a"))
+    with pytest.raises(FakeInstructError, match=r"x\.zip, record .*: the entry cannot be unpacked") as raised:
+        unpack(path, tmp_path / "out")
+    assert len(str(raised.value)) < 600
+
+
+def test_one_file_under_two_spellings_comes_twice(tmp_path):
+    path = pack(tmp_path / "x.zip", ("real/a.png", b"a"), ("real//a.png", b"b"))
+    with pytest.raises(FakeInstructError, match="comes twice"):
+        unpack(path, tmp_path / "out")
+
+
+def test_what_is_no_zip_file_by_name_says_what_a_source_is(tmp_path):
+    (tmp_path / "set.rar").write_bytes(b"x")
+    with pytest.raises(FakeInstructError, match="A source is a folder, a zip file, or an annotation file"):
+        unpack(tmp_path / "set.rar", tmp_path / "out")

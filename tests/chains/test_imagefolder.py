@@ -461,3 +461,28 @@ def test_cifake_is_imported(tmp_path):
     assert len({(chain.group, chain.split) for chain in chains}) == len({chain.group for chain in chains})
     assert {(chain.image.width, chain.image.height) for chain in chains} == {(32, 32)}
     assert {chain.generator for chain in chains} == {"sd14", None}
+
+
+@pytest.mark.parametrize("option", ["dataset", "generator", "camera_set"])
+@pytest.mark.parametrize("name", ["x" * 600, "caf\udce9"])
+def test_a_name_that_no_record_could_have_is_wrong_usage(tmp_path, option, name):
+    put(tmp_path / "set", "REAL/1.png", "FAKE/2.png")
+    with pytest.raises(UsageError, match=f"field {option}: .* is no name"):
+        import_chains("imagefolder", tmp_path / "set", tmp_path / "out", **{option: name})
+
+
+def test_a_chain_set_below_the_source_is_no_source(tmp_path):
+    put(tmp_path / "set", "REAL/1.png", "FAKE/2.png")
+    with zipfile.ZipFile(tmp_path / "more.zip", "w") as archive:
+        archive.writestr("REAL/7.png", picture(7))
+        archive.writestr("FAKE/8.png", picture(8))
+    import_chains("imagefolder", tmp_path / "more.zip", tmp_path / "set/inside")
+    for _ in range(2):
+        assert import_chains("imagefolder", tmp_path / "set", tmp_path / "set/out").chains == 2
+
+
+def test_a_backslash_in_a_name_is_said(tmp_path):
+    put(tmp_path / "set", "REAL/1.png", "FAKE/2.png", "FAKE/a\\b.png")
+    rejects = Rejects()
+    assert import_chains("imagefolder", tmp_path / "set", tmp_path / "out", rejects=rejects).chains == 2
+    assert "holds a backslash" in str(rejects.errors[0])

@@ -178,3 +178,11 @@ def test_the_whole_of_fakebench_is_imported_without_images(tmp_path):
     asked = Counter(item.attribute for item in items if item.kind == "attribute")
     assert (len(asked), asked[None]) == (15, 13)
     assert "evaluation only" in json.loads((tmp_path / "out/meta.json").read_text())["evaluation_only"]
+
+
+def test_a_question_that_comes_twice_is_kept_once(tmp_path):
+    row = {"image_id": "a.png", "question": "fake or real?", "answer": "fake", "authenticity": 0}
+    write(tmp_path / "set/FakeClass.json", [row, row])
+    _, rejects, items, _ = take("fakebench", tmp_path / "set", tmp_path / "out", without_images=True)
+    assert len(items) == 1
+    assert "the id of its question was used before" in str(rejects.errors[0])

@@ -263,3 +263,14 @@ def test_the_explanations_of_genimage_are_imported_in_full(tmp_path):
     observations = [trace.observation for chain in explained for trace in chain.traces]
     assert len(observations) > 150
     assert all(text.endswith((".", "!", "?")) and text[0].isupper() for text in observations)
+
+
+def test_a_second_import_into_the_source_reads_no_result_of_the_first(tmp_path):
+    src = pictures(tmp_path / "set", "a.png", "b.png")
+    rows = [
+        conversation(name, "This is a fake image. The hand is odd.") for name in ("a.png", "b.png", "c.png")
+    ]
+    write(src / "train.json", rows)
+    for _ in range(2):
+        chains, rejects, *_ = take("llava", src, src / "chains")
+        assert (len(chains), len(rejects)) == (2, 1)

@@ -1,6 +1,6 @@
 import pytest
 
-from fakeinstruct.base.errors import RecordError
+from fakeinstruct.base.errors import RecordError, Rejects
 from fakeinstruct.chains.items import Item, read_items, write_items
 
 
@@ -33,3 +33,12 @@ def test_a_bad_item_is_named(tmp_path, line, problem):
     (tmp_path / "items.jsonl").write_text(line)
     with pytest.raises(RecordError, match=problem):
         list(read_items(tmp_path))
+
+
+def test_bad_items_and_repeated_ids_are_collected_and_the_rest_is_read(tmp_path):
+    item = '{"id": "1", "chain": "a", "kind": "open", "question": "?"}'
+    (tmp_path / "items.jsonl").write_text(f"{item}\nnull\n{item}\n")
+    rejects = Rejects()
+    assert [each.id for each in read_items(tmp_path, rejects)] == ["1"]
+    assert [error.record for error in rejects.errors] == ["2", "3"]
+    assert "was used before" in str(rejects.errors[1])

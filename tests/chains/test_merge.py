@@ -179,7 +179,7 @@ def test_licences_and_notes_are_joined(tmp_path):
     merged(tmp_path / "out", one, two)
     meta = open_chains(tmp_path / "out").meta
     assert meta.licences == {"x": "MIT", "two: x": "CC BY", "y": "CC0"}
-    assert meta.notes == "Merged from one, two. one: First. two: Second."
+    assert meta.notes == "Merged from one, two with seed 0. one: First. two: Second."
     assert not meta.synthetic
 
 

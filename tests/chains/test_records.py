@@ -109,3 +109,14 @@ def test_a_record_is_checked_by_field(value, field, problem):
 
 def test_unknown_fields_of_a_record_are_passed_over():
     assert Point.read({"x": 1, "more": [1]}) == Point(x=1)
+
+
+def test_half_a_character_rejects_its_record_alone(tmp_path):
+    data = b'[{"a": "\\ud800"}, {"a": "\\ud83d\\ude00"}, {"\\udcff": 1}]'
+    rejects = Rejects()
+    assert read(tmp_path / "a.json", data, rejects) == [("2", {"a": "\N{GRINNING FACE}"})]
+    assert [error.record for error in rejects.errors] == ["1", "3"]
+    rejects = Rejects()
+    assert read(tmp_path / "a.jsonl", b'"\\ud800"\n1\n', rejects) == [("2", 1)]
+    assert "half a character" in str(rejects.errors[0])
+    assert read(tmp_path / "b.json", b'{"\\ud800": 1, "b": 2}', Rejects()) == [("b", 2)]

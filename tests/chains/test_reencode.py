@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from fakeinstruct.base.errors import RecordError, Rejects, UsageError
+from fakeinstruct.base.errors import FakeInstructError, RecordError, Rejects, UsageError
 from fakeinstruct.base.files import sha256_file
 from fakeinstruct.chains.items import Item, read_items, write_items
 from fakeinstruct.chains.masks import decode_mask, encode_mask
@@ -248,3 +248,22 @@ def test_the_verb(tmp_path, capsys):
     result = CliRunner().invoke(app, ["reencode", str(tmp_path / "leaky"), "--out", out, "--size", "16"])
     assert result.exit_code == 3
     assert json.loads((tmp_path / "new/rejects.jsonl").read_text())["record"] == "c0"
+
+
+def test_a_set_of_which_no_image_can_be_read_is_no_result(tmp_path):
+    write_chains(tmp_path / "in", [chain(0, "gone.png"), chain(1, "lost.png")], Meta(name="x"))
+    with pytest.raises(FakeInstructError, match=r"no image could be read; the first: .*missing"):
+        reencode(open_chains(tmp_path / "in"), tmp_path / "out", rejects=Rejects())
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_bad_item_is_rejected_and_the_rest_comes_along(tmp_path):
+    patches(0).save(tmp_path / "0.png")
+    write_chains(tmp_path / "in", [chain(0, "0.png")], Meta(name="x", image_root=".."))
+    (tmp_path / "in/items.jsonl").write_text(
+        'x\n{"id": "1", "chain": "c0", "kind": "open", "question": "?"}\n'
+    )
+    rejects = Rejects()
+    reencode(open_chains(tmp_path / "in"), tmp_path / "out", rejects=rejects)
+    assert [item.id for item in read_items(tmp_path / "out")] == ["1"]
+    assert [error.record for error in rejects.errors] == ["1"]

@@ -208,3 +208,11 @@ def test_a_mask_that_is_noise_or_no_image_is_refused(tmp_path, monkeypatch):
     (tmp_path / "a.png").write_text("not an image")
     with pytest.raises(RecordError, match="not an image"):
         region_from_mask(tmp_path / "a.png", (8, 8), Counter())
+
+
+@pytest.mark.parametrize("number", [10**400, -(10**400), 10**4000])
+def test_a_whole_number_beyond_all_floats_is_no_coordinate(number):
+    with pytest.raises(RecordError, match="not a list of numbers"):
+        region_from_polygon([1, 1, number, 1, 9, 9], (60, 40), Counter())
+    with pytest.raises(RecordError, match="not a list of numbers"):
+        region_from_box([1, 1, number, 9], (60, 40), Counter(), convention="xyxy")

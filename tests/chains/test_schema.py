@@ -173,3 +173,20 @@ def test_a_set_of_a_later_schema_is_refused():
     with pytest.raises(ValidationError) as caught:
         Meta.model_validate({"schema_version": 2, "name": "x"})
     assert explain(caught.value, Meta)[:2] == ("schema_version", "input should be 1, not 2")
+
+
+@pytest.mark.parametrize(
+    ("mask", "problem"),
+    [
+        ({"size": [3, 3], "counts": [0, 9]}, "has another size than the image"),
+        ({"size": [10, 20], "counts": [0, 200]}, "has another size than the image"),
+        ({"size": [10**9, 10**9], "counts": [10**18]}, "it is too large"),
+    ],
+)
+def test_a_mask_of_another_size_or_of_no_image_is_refused(mask, problem):
+    row = copy.deepcopy(SOUND)
+    row["traces"][0]["regions"][0]["mask"] = mask
+    with pytest.raises(RecordError, match=problem):
+        parse_chain(row, load_taxonomy())
+    row["traces"][0]["regions"][0]["mask"] = {"size": [20, 10], "counts": [0, 200]}
+    parse_chain(row, load_taxonomy())

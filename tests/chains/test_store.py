@@ -165,3 +165,60 @@ def test_a_damaged_parquet_file_is_named(tmp_path):
     (tmp_path / "meta.json").write_text('{"name": "x"}')
     with pytest.raises(FakeInstructError, match=r"chains\.parquet: is not a readable Parquet file"):
         list(open_chains(tmp_path).read(Rejects()))
+
+
+@pytest.mark.parametrize(
+    ("line", "problem"),
+    [
+        (json.dumps(row("b"))[:-1] + ', "label": "real"}', "'label' comes twice"),
+        (json.dumps(row("b", tags={"a": "\ud800"})), "half a character"),
+        (json.dumps(row("b", image={"path": "\udcff.png"})), "half a character"),
+    ],
+)
+def test_what_json_allows_and_no_chain_holds_is_a_bad_record(tmp_path, line, problem):
+    rejects = Rejects()
+    assert [chain.id for chain in write(tmp_path, [line, row("a")]).read(rejects)] == ["a"]
+    assert problem in str(rejects.errors[0])
+
+
+def test_a_set_in_utf_16_is_no_set(tmp_path):
+    chains = write(tmp_path, [row("a")])
+    chains.file.write_text(json.dumps(row("a")), encoding="utf-16")
+    with pytest.raises(FakeInstructError, match="is not JSON"):
+        list(chains.read(Rejects()))
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"image_root": "a\0b"}, "image_root"),
+        ({"image_root": "\ud800"}, "image_root"),
+        ({"name": "\ud800"}, "name"),
+        ({"licences": {"x": "\udcff"}}, "licences.x"),
+    ],
+)
+def test_a_meta_json_edited_by_hand_names_its_field(tmp_path, changes, field):
+    write(tmp_path, [row("a")])
+    (tmp_path / "meta.json").write_text(json.dumps({"name": "x", **changes}))
+    with pytest.raises(FakeInstructError, match=f"meta.json, field {field}"):
+        open_chains(tmp_path)
+
+
+def test_an_image_root_whose_name_is_not_utf_8_is_a_path_still(tmp_path):
+    assert write(tmp_path, [row("a")], image_root="caf\udce9").meta.image_root == "caf\udce9"
+
+
+def test_a_parquet_map_with_a_key_twice_is_one_message(tmp_path):
+    write(tmp_path, [])
+    (tmp_path / "chains.jsonl").unlink()
+    tags = pa.array([[("a", "b"), ("a", "c")]], pa.map_(pa.string(), pa.string()))
+    pq.write_table(pa.table({"id": ["a"], "tags": tags}), tmp_path / "chains.parquet")
+    with pytest.raises(FakeInstructError, match="not a readable Parquet file"):
+        list(open_chains(tmp_path).read(Rejects()))
+
+
+def test_a_meta_json_with_a_key_twice_is_refused(tmp_path):
+    write(tmp_path, [row("a")])
+    (tmp_path / "meta.json").write_text('{"name": "x", "name": "y"}')
+    with pytest.raises(FakeInstructError, match="the key 'name' comes twice"):
+        open_chains(tmp_path)

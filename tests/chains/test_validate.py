@@ -148,3 +148,22 @@ def test_remarks_name_what_may_be_a_mistake(tmp_path):
         "every image is fake",
         "some chains have a split and some have none",
     )
+
+
+def test_evaluation_items_are_checked_too(tmp_path):
+    (tmp_path / "items.jsonl").write_text(
+        '{"id": "1", "chain": "a", "kind": "open", "question": "?"}\n'
+        '{"id": "2", "chain": "nobody", "kind": "open", "question": "?"}\n'
+        "nonsense\n"
+    )
+    problems = found(report(tmp_path, [row(tmp_path, "a", 1)]))
+    assert problems["2", "chain"] == "its chain does not exist ('nobody')"
+    assert "is not JSON" in problems["3", None]
+    assert len(problems) == 2
+
+
+@pytest.mark.parametrize("path", ["x" * 300 + ".png", "a/" * 3000 + "x.png"])
+def test_a_name_that_no_file_can_have_is_one_finding(tmp_path, path):
+    rows = [row(tmp_path, "a", 1), row(tmp_path, "b", 2, image={"path": path})]
+    [error] = report(tmp_path, rows).findings.errors
+    assert (error.record, error.field) == ("b", "image.path")

@@ -209,7 +209,7 @@ def test_a_hostile_chain_set_is_a_list_of_findings(photos, tmp_path):
             "record 6, field id: the id 'a' was used before",
             "record 7: is not JSON",
             "record 8: is not JSON",
-            "record 9, field traces.0.regions.0.box: box [nan, 0.0, 1.0, 1.0] is not",
+            "record 9: is not JSON (NaN is no number)",
             "record 10, field extra\\n: there is no 'extra\\n' here",
         ],
         strict=True,
@@ -265,3 +265,40 @@ def test_doctor_says_when_the_core_is_broken(tmp_path):
     assert done.returncode == 1
     assert "jinja2 cannot be imported (ImportError: broken). It is needed for everything." in done.stdout
     assert done.stdout.splitlines()[-1] == "The core does not work."
+
+
+def test_names_of_data_never_steer_the_terminal(photos, tmp_path):
+    done = run(
+        "import", "imagefolder", photos, "--out", tmp_path / "chains", "--generator", "\x1b[31mred\n\x07"
+    )
+    assert done.returncode == 0
+    meta = json.loads((tmp_path / "chains/meta.json").read_text())
+    (tmp_path / "chains/meta.json").write_text(json.dumps({**meta, "name": "\x1b[31mset"}))
+    row = (tmp_path / "chains/chains.jsonl").read_text().splitlines()[0]
+    bad = json.dumps({**json.loads(row), "id": "b", "assessed": {"\x1b[31m": "present"}})
+    with (tmp_path / "chains/chains.jsonl").open("a") as file:
+        file.write(f"{bad}\n")
+    done = [
+        done,
+        run("validate", tmp_path / "chains"),
+        run("audit", tmp_path / "chains", "--out", tmp_path / "a"),
+    ]
+    assert [each.returncode for each in done] == [0, 3, 3]
+    assert all("\x1b" not in each.stdout + each.stderr for each in done)
+    assert "\\x1b[31mred\\n\\x07" in done[0].stdout
+
+
+def test_a_terminal_that_lacks_a_letter_is_shown_its_escape(photos, tmp_path):
+    arguments = ("import", "imagefolder", photos, "--out", tmp_path / "chains", "--generator", "gé→")
+    done = run(*arguments, PYTHONIOENCODING="ascii", PYTHONUTF8="1")
+    assert done.returncode == 0
+    assert "g\\xe9\\u2192" in done.stdout
+
+
+def test_a_set_is_merged_whose_folder_s_name_is_not_utf_8(photos, tmp_path):
+    other = tmp_path / "caf\udce9"
+    for folder, seed in ((tmp_path / "one", "1"), (other, "2")):
+        assert run("import", "imagefolder", photos, "--out", folder, "--seed", seed).returncode == 0
+    done = run("merge", tmp_path / "one", other, "--out", tmp_path / "all\udce9", PYTHONIOENCODING="ascii")
+    assert done.returncode in (0, 3)
+    assert run("validate", tmp_path / "all\udce9", PYTHONIOENCODING="ascii").returncode == 0

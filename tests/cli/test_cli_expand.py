@@ -109,6 +109,15 @@ def test_shards_are_written_one_by_one(folder, tmp_path):
     [
         (("--shard", "2"), "is not I/N"),
         (("--shard", "3/2"), "there is no shard 3 of 2"),
+        (("--shard", "0/0"), "there is no shard 0 of 0"),
+        (("--shard", "1/" + "9" * 5_000), "is not I/N"),
+        (("--shard", "١/٢"), "is not I/N"),
+        (("--weights", "verdict=2,verdict=3"), "the task 'verdict' is there twice"),
+        (
+            ("--weights", "verdict=nan"),
+            "weights.verdict: input should be less than or equal to 1000, not nan",
+        ),
+        (("--max-per-image", "9" * 30), "field max_per_image"),
         (("--weights", "verdict"), "is not task=number"),
         (("--weights", "poetry=2"), "there is no task 'poetry'. Known: advice"),
         (("--weights", "evidense=2"), "there is no task 'evidense'. Did you mean 'evidence'"),
@@ -200,3 +209,12 @@ def test_preview_shows_both_labels(folder):
     done = fakeinstruct("preview", "reasoning/premis", "--chains", folder)
     assert done.returncode == 2
     assert "Did you mean 'reasoning/premise'?" in done.stderr
+
+
+def test_a_name_with_marks_of_the_terminals_library_is_printed_as_it_is(folder, tmp_path):
+    (tmp_path / "[red]a[bold].jinja").write_text(OWN.format("", "What?", "{{ label }}"))
+    done = fakeinstruct(
+        "expand", folder, "--templates", tmp_path, "--out", tmp_path / "p", "--seed", 0, "--dry-run"
+    )
+    assert done.returncode == 0, done.stderr
+    assert "[red]a[bold]" in done.stdout

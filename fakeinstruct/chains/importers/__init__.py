@@ -11,10 +11,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from fakeinstruct.base.errors import FakeInstructError, Rejects, UsageError, nearest
+from pydantic import TypeAdapter, ValidationError
+
+from fakeinstruct.base.errors import FakeInstructError, RecordError, Rejects, UsageError, nearest
 from fakeinstruct.base.files import atomic_folder, check_outside
 from fakeinstruct.chains.counts import Kind, counted
 from fakeinstruct.chains.importers.archive import unpack
+from fakeinstruct.chains.importers.card import card_remarks
 from fakeinstruct.chains.importers.fakebench import import_fakebench
 from fakeinstruct.chains.importers.fakeclue import import_fakeclue
 from fakeinstruct.chains.importers.fakexplained import import_fakexplained
@@ -29,8 +32,8 @@ from fakeinstruct.chains.importers.sofake import import_sofake
 from fakeinstruct.chains.importers.source import Imported, Importer, ImportSummary, Source
 from fakeinstruct.chains.importers.synthscars import import_synthscars
 from fakeinstruct.chains.importers.xaigd import import_xaigd
-from fakeinstruct.chains.items import write_items
-from fakeinstruct.chains.schema import Chain, Meta
+from fakeinstruct.chains.items import Item, write_items
+from fakeinstruct.chains.schema import Chain, Identifier, Meta
 from fakeinstruct.chains.settle import settle
 from fakeinstruct.chains.store import write_chains
 
@@ -100,6 +103,7 @@ def import_chains(
     _check_places(src, out, root)
     rejects = Rejects() if rejects is None else rejects
     dataset = dataset or (src.resolve().name if src.is_dir() else src.stem)
+    _check_names(dataset=dataset, **options)
     counts: Counter[Kind] = Counter()
     with _destination(out, dry_run) as folder:
         at, file, left_out = _unpacked(src, folder)
@@ -107,6 +111,7 @@ def import_chains(
         imported = importer(Source(src, at, file, images, dataset), rejects=rejects, **options)
         found = list(imported.chains)
         rejects.check(len(found) + len(rejects))
+        card = [*card_remarks(at, Counter(chain.split for chain in found), len(rejects))]
         chains = settle(found, images.prints, rejects, file=str(src), validation=validation, seed=seed)
         _check_any(chains, rejects, src)
         meta = Meta(
@@ -114,11 +119,11 @@ def import_chains(
             image_root=IMAGES if root is None and at.parent == folder else _way(out, root or at),
             licences=imported.licences,
             evaluation_only=imported.evaluation_only,
-            notes=f"Imported as {format}.",
+            notes=f"Imported as {format}. What splits were drawn: with seed {seed}, validation share {validation}.",
         )
-        items = _write_items(folder, imported, chains)
+        items = _write_items(folder, imported, chains, rejects, src)
         total = write_chains(folder, counted(chains, counts), meta)
-    remarks = (*_remarks(counts), *(f"{what}: {count:,}" for what, count in imported.notes.items()))
+    remarks = (*_remarks(counts), *card, *(f"{what}: {count:,}" for what, count in imported.notes.items()))
     return ImportSummary(total, counts, imported.ignored + left_out, remarks, items)
 
 
@@ -130,10 +135,16 @@ def _check_any(chains: Sequence[Chain], rejects: Rejects, src: Path) -> None:
         raise FakeInstructError(f"no image could be taken{first}", file=src)
 
 
-def _write_items(folder: Path, imported: Imported, chains: Sequence[Chain]) -> int:
-    """Write the evaluation items of the chains that stayed, if there are any, and return their number."""
+def _write_items(
+    folder: Path, imported: Imported, chains: Sequence[Chain], rejects: Rejects, src: Path
+) -> int:
+    """Write the evaluation items of the chains that stayed, each id once, and return their number."""
     kept = {chain.id for chain in chains}
-    return write_items(folder, (item for item in imported.items if item.chain in kept))
+    items: dict[str, Item] = {}
+    for item in imported.items:
+        if item.chain in kept and items.setdefault(item.id, item) is not item:
+            rejects.add(RecordError("the id of its question was used before", file=src, record=item.id))
+    return write_items(folder, items.values())
 
 
 def _importer(name: str, options: dict[str, Any]) -> Callable[..., Imported]:
@@ -148,6 +159,21 @@ def _importer(name: str, options: dict[str, Any]) -> Callable[..., Imported]:
                 f"the format '{name}' has no option '{option}'", hint=nearest(option, known | general)
             )
     return importer
+
+
+def _check_names(**given: Any) -> None:
+    """Refuse names that no record could have, before every record is rejected for them."""
+    names = TypeAdapter(Identifier)
+    for option, name in given.items():
+        try:
+            if isinstance(name, str):
+                names.validate_python(name)
+        except ValidationError:
+            raise UsageError(
+                f"{name[:80]!r} is no name: it is empty, over 512 characters, or not UTF-8",
+                field=option,
+                hint=f"Give another with --{option.replace('_', '-')}.",
+            ) from None
 
 
 def _check_places(src: Path, out: Path, image_root: Path | None) -> None:

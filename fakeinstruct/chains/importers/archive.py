@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import shutil
 import stat
 import zipfile
@@ -20,6 +21,14 @@ MAX_BYTES = 256 << 30
 MAX_RATIO = 100
 """Largest ratio of unpacked to packed bytes: images are packed already, so 1 is usual; bombs reach 1,000."""
 
+UNUSABLE = frozenset(
+    {errno.ENAMETOOLONG, errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.EILSEQ, errno.EINVAL}
+)
+"""What a file system says of a name that it cannot have, or of a file where a folder is."""
+
+LONGEST_SHOWN = 200
+"""Characters of an entry's name in a message."""
+
 FREE_BYTES = 256 << 20
 """Unpacked bytes up to which the ratio does not matter, since blank bitmaps pack well too."""
 
@@ -35,23 +44,41 @@ def unpack(archive: Path, folder: Path) -> int:
     """
     try:
         with zipfile.ZipFile(archive) as source:
-            entries = [entry for entry in source.infolist() if not entry.is_dir()]
+            entries = [entry for entry in source.infolist() if not entry.filename.endswith("/")]
             for entry in entries:
                 _check_entry(archive, entry)
             wanted = [entry for entry in entries if _is_wanted(entry.filename)]
             _check_all(archive, wanted)
             for entry in track(wanted, "unpacking"):
-                target = folder / entry.filename
-                target.parent.mkdir(parents=True, exist_ok=True)
-                with source.open(entry) as packed, target.open("xb") as file:
-                    shutil.copyfileobj(packed, file, 1 << 20)
+                _write(source, entry, archive, folder)
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, UnicodeDecodeError) as error:
         raise FakeInstructError(
-            f"is not a sound zip file ({error})", file=archive, hint="Download it again."
+            f"is not a sound zip file ({error})",
+            file=archive,
+            hint="Download it again."
+            if archive.suffix.lower() == ".zip"
+            else "A source is a folder, a zip file, or an annotation file.",
         ) from error
     except OSError as error:
         raise from_os_error(error, error.filename or archive) from error
     return len(entries) - len(wanted)
+
+
+def _write(source: zipfile.ZipFile, entry: zipfile.ZipInfo, archive: Path, folder: Path) -> None:
+    target = folder / entry.filename
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with source.open(entry) as packed, target.open("xb") as file:
+            shutil.copyfileobj(packed, file, 1 << 20)
+    except OSError as error:
+        if error.errno not in UNUSABLE:
+            raise
+        raise FakeInstructError(
+            f"the entry cannot be unpacked ({error.strerror})",
+            file=archive,
+            record=entry.filename[:LONGEST_SHOWN],
+            hint="Unpack the archive by hand, rename the file, and import the folder.",
+        ) from error
 
 
 def _is_wanted(name: str) -> bool:
@@ -63,7 +90,9 @@ def _check_entry(archive: Path, entry: zipfile.ZipInfo) -> None:
     name = entry.filename
     path = PurePosixPath(name)
     problem = None
-    if path.is_absolute() or ".." in path.parts or "\\" in name or ":" in path.parts[0]:
+    if not path.parts:
+        problem = "has no name"
+    elif path.is_absolute() or ".." in path.parts or "\\" in name or ":" in path.parts[0]:
         problem = "leaves the folder that the archive is unpacked into"
     elif stat.S_ISLNK(entry.external_attr >> 16):
         problem = "is a symbolic link"
@@ -88,8 +117,14 @@ def _check_all(archive: Path, entries: Sequence[zipfile.ZipInfo]) -> None:
             file=archive,
             hint="Unpack the archive by hand, look at it, and import the folder.",
         )
-    seen: set[str] = set()
+    seen: set[PurePosixPath] = set()
     for entry in entries:
-        if entry.filename in seen:
-            raise FakeInstructError("the entry comes twice", file=archive, record=entry.filename)
-        seen.add(entry.filename)
+        path = PurePosixPath(entry.filename)
+        if path in seen:
+            raise FakeInstructError(
+                "the entry comes twice",
+                file=archive,
+                record=entry.filename,
+                hint="Unpack the archive by hand, look at both, and import the folder.",
+            )
+        seen.add(path)

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import codecs
 import json
-import math
-from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NoReturn, Self
+from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from fakeinstruct.base.config import explain
 from fakeinstruct.base.errors import FakeInstructError, RecordError, Rejects, from_os_error
+from fakeinstruct.base.json_text import check_text, may_hold_halves, parse_json, parse_record
 
 MAX_BYTES = 1 << 29
 """Largest JSON document that is read, 512 MiB: five times the largest published set of annotations."""
@@ -53,7 +52,8 @@ def read_records(file: Path, rejects: Rejects, *, named: str | None = None) -> I
     """Read the records of an annotation file one by one: (name for errors, value).
 
     A record's name is its key, its number in the list or its line, from 1. NaN and infinite numbers are
-    refused, as is a key that comes twice in one object; of JSON Lines only the line is then rejected.
+    refused, as is a key that comes twice in one object; of JSON Lines only the line is then rejected. A record
+    with half a character in its texts is rejected alone.
 
     Args:
         file: JSON (a list or an object keyed by record) or JSON Lines, in UTF-8, or in UTF-16 with a
@@ -78,23 +78,18 @@ def read_records(file: Path, rejects: Rejects, *, named: str | None = None) -> I
         return
     except (ValueError, RecursionError) as error:
         raise FakeInstructError(f"is not JSON that can be taken ({error})", file=named) from None
-    if isinstance(value, dict):
-        yield from value.items()
-    elif isinstance(value, list):
-        for number, record in enumerate(value, start=1):
-            yield str(number), record
-    else:
+    if not isinstance(value, dict | list):
         raise FakeInstructError(f"holds {_kind(value)}, not a list of records", file=named)
-
-
-def parse_json(text: str) -> Any:
-    """Parse JSON, refusing what no annotation holds: NaN, infinite numbers, a key twice in one object.
-
-    Raises:
-        ValueError: If it is not such JSON.
-        RecursionError: If it is nested too deeply.
-    """
-    return json.loads(text, parse_constant=_refuse, parse_float=_finite, object_pairs_hook=_object)
+    records = value.items() if isinstance(value, dict) else enumerate(value, start=1)
+    suspect = may_hold_halves(text)
+    for name, record in records:
+        try:
+            if suspect:
+                check_text([name, record])
+        except (ValueError, RecursionError) as error:
+            rejects.add(RecordError(f"is not text ({error})", file=named, record=name))
+        else:
+            yield str(name), record
 
 
 def _text(file: Path, named: str) -> str:
@@ -121,30 +116,11 @@ def _lines(text: str, named: str, rejects: Rejects) -> Iterator[tuple[str, Any]]
         if not line.strip():
             continue
         try:
-            value = parse_json(line)
+            value = parse_record(line)
         except (ValueError, RecursionError) as error:
             rejects.add(RecordError(f"is not JSON ({error})", file=named, record=number))
         else:
             yield str(number), value
-
-
-def _refuse(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no number")
-
-
-def _finite(text: str) -> float:
-    value = float(text)
-    if not math.isfinite(value):
-        raise ValueError(f"{text[:20]} is no finite number")
-    return value
-
-
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    value = dict(pairs)
-    if len(value) < len(pairs):
-        [(key, _)] = Counter(key for key, _ in pairs).most_common(1)
-        raise ValueError(f"the key {key[:80]!r} comes twice")
-    return value
 
 
 def _kind(value: Any) -> str:

@@ -132,9 +132,13 @@ def _numbers(values: Any, what: str) -> list[float]:
     fine = isinstance(values, Sequence) and all(
         isinstance(value, int | float) and not isinstance(value, bool) for value in values
     )
-    if not fine or not all(math.isfinite(value) for value in values):
+    try:
+        numbers = [float(value) for value in values] if fine else [math.nan]
+    except OverflowError:  # a whole number of more than 300 digits
+        numbers = [math.inf]
+    if not all(map(math.isfinite, numbers)):
         raise RecordError(f"a {what} is not a list of numbers ({str(values)[:80]})")
-    return [float(value) for value in values]
+    return numbers
 
 
 def _frame(size: tuple[int, int] | None, convention: Convention) -> tuple[int, int]:

@@ -8,9 +8,14 @@ from pathlib import Path, PurePosixPath
 
 from fakeinstruct.base.errors import RecordError, Rejects
 from fakeinstruct.base.files import SUFFIXES
+from fakeinstruct.base.json_text import is_text
 
 RESOURCE_FORK = "__MACOSX"
 """Folder of zip files made on a Mac that repeats every file's name without being that file."""
+
+
+RESULT = frozenset({"chains.jsonl", "meta.json"})
+"""Files that every chain set of an import has."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +36,13 @@ class Scan:
 def is_image(path: str) -> bool:
     """Whether a relative path is taken for an image: by its suffix, unless it or a folder above is hidden."""
     return not is_hidden(path) and PurePosixPath(path).suffix.lower() in SUFFIXES
+
+
+def leave_out_results(folders: list[str], files: list[str]) -> None:
+    """Empty the lists of a folder that is a chain set: an earlier import into the source is no source itself."""
+    if RESULT.issubset(files):
+        folders.clear()
+        files.clear()
 
 
 def is_hidden(path: str) -> bool:
@@ -57,6 +69,7 @@ def scan(root: Path, rejects: Rejects, *, source: Path) -> Scan:
 
     for folder, folders, files in os.walk(root, onerror=unreadable):
         here = Path(folder)
+        leave_out_results(folders, files)
         folders.sort()  # walked and rejected in this order
         for name in folders:
             if (here / name).is_symlink():
@@ -70,16 +83,14 @@ def scan(root: Path, rejects: Rejects, *, source: Path) -> Scan:
             relative = (here / name).relative_to(root).as_posix()
             if not is_image(relative):
                 ignored += 1
-            elif not _is_utf8(relative):
+            elif not is_text(relative):
                 reject(here / name, "file name is not UTF-8", "Rename the file.")
+            elif "\\" in relative:
+                reject(
+                    here / name,
+                    "file name holds a backslash, which other systems cut paths at",
+                    "Rename the file.",
+                )
             else:
                 images.append(relative)
     return Scan(root, tuple(sorted(images)), ignored)
-
-
-def _is_utf8(name: str) -> bool:
-    try:
-        name.encode()
-    except UnicodeEncodeError:  # a byte that Python could only carry as a surrogate
-        return False
-    return True

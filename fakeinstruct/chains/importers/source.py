@@ -19,7 +19,7 @@ from fakeinstruct.chains.counts import Kind
 from fakeinstruct.chains.importers.images import Images
 from fakeinstruct.chains.importers.layout import SPLIT_FOLDERS
 from fakeinstruct.chains.importers.records import ANNOTATIONS, TEXTS, read_records
-from fakeinstruct.chains.importers.scan import is_hidden
+from fakeinstruct.chains.importers.scan import is_hidden, leave_out_results
 from fakeinstruct.chains.items import Item
 from fakeinstruct.chains.schema import Chain, ImageRef, Label, Split
 from fakeinstruct.chains.store import parse_chain
@@ -158,8 +158,9 @@ class Source:
 def _files(root: Path) -> list[Path]:
     """The files below a folder that are not hidden, sorted; links to folders are not followed."""
     found = []
-    for folder, _, files in os.walk(root):
+    for folder, folders, files in os.walk(root):
         here = Path(folder)
+        leave_out_results(folders, files)
         found += [here / name for name in files if not is_hidden((here / name).relative_to(root).as_posix())]
     return sorted(found)
 

@@ -124,7 +124,7 @@ def _rows(file: Path, named: str) -> Iterator[tuple[str, Any]]:
             for row in batch.to_pylist():
                 number += 1
                 yield str(number), row
-    except (OSError, pa.ArrowException) as error:
+    except (OSError, ValueError, KeyError, OverflowError, pa.ArrowException) as error:
         raise FakeInstructError(f"is not a readable Parquet file ({error})", file=named) from error
 
 

@@ -42,7 +42,7 @@ def audit(
     found, root = _audit(Path(source), image_root, seed, rejects)
     page = render(found, root)
     with atomic_write(Path(out) / "index.html") as file:
-        file.write(page.encode())
+        file.write(page.encode(errors="backslashreplace"))  # names of pairs may hold halves of characters
     write_json(Path(out) / "audit.json", found.model_dump(mode="json"))
     return found
 
