@@ -58,7 +58,10 @@ class Checkpoints(TrainerCallback):
             args.logging_steps,
         )
         best = self._best(state)
-        state.best_model_checkpoint = str(best) if best and best.is_dir() else None
+        if best is not None and best.is_dir():
+            state.best_model_checkpoint = str(best)
+        else:
+            state.best_model_checkpoint = state.best_global_step = state.best_metric = None
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         """Log where a checkpoint is saved: a resumed run then averages over the same steps as an undisturbed one."""

@@ -30,12 +30,14 @@ class Estimate:
     Attributes:
         parts: Parameters of each part: all, and trained.
         unpacked: Why pairs do not share their image; absent if they do.
+        image_tokens: Tokens that an image is taken to cost.
         load: What an epoch goes through.
         gib: Memory of one process in GiB by purpose; activations are a rough estimate.
     """
 
     parts: dict[str, tuple[int, int]]
     unpacked: str | None
+    image_tokens: int
     load: Workload
     gib: dict[str, float]
 
@@ -67,7 +69,7 @@ def _estimate(stage: Recipe, recipe: Recipe) -> Estimate:
     reason = unpacked(stage, config)
     load = workload(stage, image_tokens, limits_of(stage, packed=reason is None), packed=reason is None)
     return Estimate(
-        parts, reason, load, memory(stage, parts, config, load, sharing=sharing, packed=reason is None)
+        parts, reason, image_tokens, load, memory(stage, parts, config, load, sharing=sharing, packed=reason is None)
     )
 
 

@@ -163,8 +163,8 @@ def why_not_packed(config: PreTrainedConfig) -> str | None:
     return _why_not_packed(config)
 
 
-def _why_not_packed(config: PreTrainedConfig) -> str | None:
-    text = config.get_text_config()
+def _other_layers(text: PreTrainedConfig) -> str | None:
+    """Why layers are not plain causal attention over everything before, if some are not."""
     kinds = Counter(getattr(text, "layer_types", None) or ())
     other = {kind: count for kind, count in kinds.items() if kind != "full_attention"}
     if other:
@@ -173,6 +173,13 @@ def _why_not_packed(config: PreTrainedConfig) -> str | None:
     window = getattr(text, "sliding_window", None)
     if not kinds and window is not None and getattr(text, "use_sliding_window", True):
         return f"its attention has a sliding window of {window:,} tokens"
+    return None
+
+
+def _why_not_packed(config: PreTrainedConfig) -> str | None:
+    text = config.get_text_config()
+    if reason := _other_layers(text):
+        return reason
     if getattr(text, "cross_attention_layers", None):
         return "it sees the image by cross attention, which has no place for several images' branches"
     if config.model_type in BOTH_WAYS or getattr(text, "use_bidirectional_attention", None):

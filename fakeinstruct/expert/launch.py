@@ -269,7 +269,7 @@ def make_card(recipe: Recipe, pairs: PairSet, base: str) -> ExpertCard:
         readouts=readouts,
         explanation_prompts=manifest.explanation_prompts,
         trained_on={
-            "base_sha256": base_sha256(base),
+            "base_sha256": base_sha256(base) if recipe.tune.method == "lora" else None,
             "chains_sha256": manifest.chains_sha256,
             "templates_sha256": manifest.templates_sha256,
             "shards_sha256": fingerprint(manifest.shards),

@@ -11,6 +11,7 @@ import os
 import shutil
 import sys
 import traceback
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -31,11 +32,10 @@ from fakeinstruct.expert.engine import die_with_parent, join_deepspeed, prepare_
 from fakeinstruct.expert.families import family_of
 from fakeinstruct.expert.features import TowerFeatures, keep_features
 from fakeinstruct.expert.model_card import write_model_card
-from fakeinstruct.expert.order import Packing as Limits
 from fakeinstruct.expert.packing import model_positions
 from fakeinstruct.expert.processors import check_image_tokens, load_processor
 from fakeinstruct.expert.recipe import Recipe
-from fakeinstruct.expert.rows import index_of
+from fakeinstruct.expert.rows import index_of, limits_of
 from fakeinstruct.expert.run import RunFolder
 from fakeinstruct.expert.sampler import PackSampler
 from fakeinstruct.expert.trainer import ExpertTrainer
@@ -89,10 +89,11 @@ def train_process(folder: Path) -> None:
     result = trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     if trainer.is_world_process_zero():
         write_json(run.history, trainer.state.log_history)
+    best = trainer.state.best_global_step if trainer.state.best_model_checkpoint else None
     facts = {
         "steps": result.global_step,
         "resumed_from": checkpoint.name if checkpoint else None,
-        "chosen_step": (trainer.state.best_global_step if validated else None) or result.global_step,
+        "chosen_step": best or result.global_step,
     }
     save_expert(trainer, processor, run, facts)
 
@@ -119,16 +120,11 @@ def drawn_rows(
     from datasets import Dataset
 
     rows = Dataset.from_file(str(file))
-    packing, optimizer, training = recipe.packing, recipe.steps(), seed is not None
-    limits = Limits(
-        pairs=packing.pairs if packing else 1,
-        batch=optimizer.batch,
-        tokens=packing.tokens if packing else optimizer.batch * recipe.data.max_tokens,
-        per_image=recipe.data.per_image() if training else None,
-    )
+    optimizer, training = recipe.steps(), seed is not None
+    limits = limits_of(recipe, packed=recipe.packing is not None)
     sampler = PackSampler(
         index_of(rows),
-        limits,
+        limits if training else replace(limits, per_image=None),
         seed=seed or 0,
         epochs=optimizer.epochs if training else 1,
         rank=arguments.process_index,

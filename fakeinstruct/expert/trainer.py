@@ -65,7 +65,7 @@ class ExpertTrainer(Trainer):
         features: TowerFeatures | None = None,
         **options: Any,
     ) -> None:
-        super().__init__(**options)
+        super().__init__(eval_dataset=validation[0] if validation else None, **options)
         self.sampler = sampler
         self.features = features
         self.validation = validation

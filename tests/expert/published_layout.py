@@ -113,7 +113,7 @@ def write_published(name: str, folder: Path) -> Any:
     write(folder / "preprocessor_config.json", {"processor_class": processor, **images, **means})
     if settings:
         write(folder / "processor_config.json", {"processor_class": processor, **settings})
-    (folder / "chat_template.jinja").write_text(TEMPLATE)
+    (folder / "chat_template.jinja").write_text(TEMPLATE.replace("<image>", names[IMAGE]))
     return model
 
 

@@ -25,7 +25,8 @@ def rows(processor, pairs_folder, tmp_path_factory):
 
 def drawn(rows, *trees):
     """Rows as `PairRows` gives them."""
-    return [rows[n] | {"tree": tree, "counts": True} for tree, numbers in enumerate(trees) for n in numbers]
+    facts = {"counts": True, "epoch": 0}
+    return [rows[n] | {"tree": tree} | facts for tree, numbers in enumerate(trees) for n in numbers]
 
 
 def test_a_packed_row_shows_each_image_once(processor, pairs_folder, rows):
@@ -65,8 +66,11 @@ def test_a_filler_weighs_nothing(processor, pairs_folder, rows):
 def test_a_tree_is_mirrored_as_a_whole(processor, pairs_folder, rows):
     collate = PackCollator(processor, pairs_folder, positions=plain_positions, tasks=TASKS, mirror=True)
     plain = PackCollator(processor, pairs_folder, positions=plain_positions, tasks=TASKS)(drawn(rows, [0, 1]))
-    torch.manual_seed(0)
-    seen = {collate(drawn(rows, [0, 1]))["pixel_values"].numpy().tobytes() for _ in range(20)}
+    epochs = [[row | {"epoch": epoch} for row in drawn(rows, [0, 1])] for epoch in range(20)]
+    seen = {collate(epoch)["pixel_values"].numpy().tobytes() for epoch in epochs}
+    assert [collate(epoch)["pixel_values"].sum() for epoch in epochs] == [
+        collate(epoch)["pixel_values"].sum() for epoch in epochs
+    ]
     turned = plain["pixel_values"].flip(-1).contiguous()
     assert seen == {plain["pixel_values"].numpy().tobytes(), turned.numpy().tobytes()}
 

@@ -1,7 +1,7 @@
 """How families write boxes: what each says of one box, and back."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fakeinstruct.expert.dialect import JSON_PIXELS, JSON_THOUSANDTHS, SQUARE_FRACTIONS, THOUSANDTHS
@@ -25,6 +25,7 @@ def test_one_box_as_each_family_writes_it(dialect, text):
     assert dialect.read(f"It is here: {text}.", SIZE) == (pytest.approx(BOX, abs=0.01),)
 
 
+@settings(deadline=None)
 @given(st.lists(corners, min_size=1, max_size=3), sides, sides)
 def test_what_is_written_is_read_back_to_the_dialects_precision(boxes, width, height):
     for name, (dialect, _) in ALL.items():

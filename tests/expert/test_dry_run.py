@@ -4,10 +4,10 @@ import math
 
 import pytest
 
+from fakeinstruct.base.errors import UsageError
 from fakeinstruct.base.surfaces import surface
 from fakeinstruct.cli.train import lines
 from fakeinstruct.expert.dry_run import dry_run, meta_model, unpacked
-from fakeinstruct.expert.published import PUBLISHED
 from fakeinstruct.expert.recipe import deepspeed_config, load_recipe
 from fakeinstruct.expert.rows import limits_of
 from fakeinstruct.expert.sampler import PackSampler
@@ -37,12 +37,6 @@ def test_every_recipe_passes(name):
         assert dict(lines(estimate))["pairs an epoch"].endswith("(assumed: no pairs were given)")
 
 
-@pytest.mark.parametrize("name", PUBLISHED)
-def test_published_shapes_have_the_published_number_of_parameters(name):
-    model, _ = meta_model(load_recipe("llava-1.5-7b-full", [f"base={name}"]))
-    assert sum(weight.numel() for weight in model.parameters()) == PUBLISHED[name].parameters
-
-
 def test_adapters_of_rank_128_on_llama_7b():
     """Seven matrices a layer: 4 of 4096 x 4096, 3 of 4096 x 11008, 32 layers, 128 rows and columns each."""
     trained = sum(count for _, count in only(load_recipe("llava-1.5-7b-lora")).parts.values())
@@ -53,7 +47,9 @@ def test_zero_shares_weights_gradients_and_optimizer():
     options = ["optimizer.batch=4", "optimizer.accumulate=1"]
     alone = only(load_recipe("llava-1.5-7b-full", [*options, "hardware.processes=1"])).gib
     shared = only(load_recipe("llava-1.5-7b-full", [*options, "hardware.processes=8"])).gib
-    assert all(alone[name] == pytest.approx(8 * shared[name]) for name in ("weights", "gradients", "optimizer"))
+    assert all(
+        alone[name] == pytest.approx(8 * shared[name]) for name in ("weights", "gradients", "optimizer")
+    )
     assert alone["activations"] == shared["activations"]
 
 
@@ -68,7 +64,9 @@ def test_without_pairs_the_gain_is_the_ideal_of_the_token_counts():
 
 
 def test_pairs_are_counted_as_the_sampler_draws_them(pairs_folder):
-    recipe = load_recipe("cifake", [f"pairs={pairs_folder}", *WHOLE, "optimizer.batch=4", "optimizer.epochs=2.5"])
+    recipe = load_recipe(
+        "cifake", [f"pairs={pairs_folder}", *WHOLE, "optimizer.batch=4", "optimizer.epochs=2.5"]
+    )
     load = only(recipe).load
     assert (load.source, load.pairs, load.trees, load.rows) == ("counted", 48, 16, 16)
     assert load.steps == 16 + 16 + 8
@@ -100,6 +98,14 @@ def test_longer_pairs_are_left_out_and_counted(pairs_folder):
     found = only(load_recipe("cifake", [f"pairs={pairs_folder}", *WHOLE, "data.max_tokens=40"]))
     assert (found.load.pairs, found.load.too_long) == (32, 16)
     assert dict(lines(found))["left out"] == "about 16 pairs, longer than data.max_tokens"
+
+
+@pytest.mark.parametrize(
+    "override", ["data={templates: [no/such]}", "data={split: validation}", "data={max_tokens: 10}"]
+)
+def test_no_pair_left_is_one_message(pairs_folder, override):
+    with pytest.raises(UsageError, match="is left to learn"):
+        dry_run(load_recipe("cifake", [f"pairs={pairs_folder}", override]))
 
 
 def test_a_limit_of_pairs_an_image_holds_for_an_epoch(pairs_folder):
@@ -152,4 +158,6 @@ def test_steps_are_those_of_the_sampler():
     )
     first = dry_run(load_recipe("sample"))["alignment"].load
     assert first.steps == round(sampler.steps / texts.share)
-    assert first.steps == pytest.approx(first.rows * recipe.steps().epochs, abs=math.ceil(1 / texts.share) * 4)
+    assert first.steps == pytest.approx(
+        first.rows * recipe.steps().epochs, abs=math.ceil(1 / texts.share) * 4
+    )

@@ -8,7 +8,7 @@ import pytest
 import torch
 from PIL import Image
 from published_layout import write_published
-from tiny import BOS, END, EOS, EXACT, IMAGE, START, WORDS, Tiny, tiny_llava, tiny_qwen2_5_vl
+from tiny import BOS, END, EOS, EXACT, IMAGE, START, WORDS, Tiny, tiny_llava, tiny_qwen2_5_vl, tiny_small
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
@@ -192,6 +192,15 @@ def test_the_function_attends_as_the_dense_mask_does(name):
     dense, expected = train_dense(model, sample)
     assert loss == pytest.approx(dense, rel=1e-6)
     assert difference(found, expected)[0] < TOLERANCE
+
+
+def test_batch_normalisation_in_training_sees_the_company_of_an_image():
+    """The one exception, of the built-in tower alone: frozen, it keeps to what it has seen."""
+    tiny = tiny_small()
+    sample = Sample(tiny)
+    loss, _ = train_packed(tiny.model.train(), sample)
+    alone, _ = train_alone(tiny.model, sample)
+    assert abs(loss - alone) / alone > 1e-4
 
 
 def with_adapters(tiny: Tiny):

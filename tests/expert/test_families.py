@@ -28,6 +28,16 @@ from fakeinstruct.expert.sft import IGNORE
 PARTS = ("vision_tower", "projector", "language_model")
 MISTRAL = {"text_config": {"model_type": "mistral", "sliding_window": 64}}
 WINDOWS = {"text_config": {"use_sliding_window": True, "sliding_window": 64, "max_window_layers": 20}}
+LONG = {
+    "model_type": "llama",
+    "rope_parameters": {
+        "rope_type": "longrope",
+        "rope_theta": 1e4,
+        "short_factor": [1.0] * 64,
+        "long_factor": [2.0] * 64,
+        "original_max_position_embeddings": 1024,
+    },
+}
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -76,6 +86,7 @@ def test_plain_causal_attention_can_be_packed(config):
             "both directions",
         ),
         (Qwen2_5_VLConfig(**WINDOWS), "sliding attention"),
+        (LlavaConfig(text_config=LONG), "scaled by the longest conversation"),
         (Gemma3Config(), "have not been tested"),
     ],
 )

@@ -1,6 +1,10 @@
 """Kept features: the loss and the gradients are those without, and the tower is not run again."""
 
 import copy
+import json
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -152,3 +156,24 @@ def test_adapters_on_the_language_model_leave_the_tower_frozen():
     for _ in range(2):
         same(learn(model, sample, features, keys_of(sample)), expected)
     assert features.counted() == (6, 3)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("family", ["llava", "qwen2_5_vl"])
+def test_under_zero3_processes_go_through_the_tower_together(family):
+    command = [
+        sys.executable,
+        "-m",
+        "torch.distributed.run",
+        "--rdzv-backend=c10d",
+        "--rdzv-endpoint=127.0.0.1:0",
+    ]
+    command += ["--nproc-per-node=2", str(Path(__file__).parent / "features_zero3.py"), family]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=200, check=False)
+    assert ended.returncode == 0, ended.stderr[-3000:]
+    lines = [json.loads(line) for line in ended.stdout.splitlines() if line.startswith("{")]
+    assert len(lines) == 2
+    for line in lines:
+        without, kept = line["losses"]
+        assert kept == pytest.approx(without, rel=1e-5)
+        assert line["counts"] == [12, 9 - 3 * line["rank"]]

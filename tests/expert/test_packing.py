@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fakeinstruct.base.errors import RecordError
@@ -30,6 +30,7 @@ conversations = st.builds(conversation, st.lists(turns, min_size=1, max_size=3),
 groups = st.lists(st.lists(conversations, min_size=1, max_size=4), min_size=1, max_size=3)
 
 
+@settings(deadline=None)
 @given(groups)
 def test_every_pair_is_its_prefix_and_its_branch(groups):
     packed = Packer(plain_positions).pack(groups, [{}] * 3)
@@ -44,6 +45,7 @@ def test_every_pair_is_its_prefix_and_its_branch(groups):
             place = branch.stop
 
 
+@settings(deadline=None)
 @given(groups)
 def test_each_answer_is_predicted_inside_its_own_branch(groups):
     """The trap of a prefix that ends right before an answer: its last token would have to predict several."""
@@ -60,6 +62,7 @@ def test_each_answer_is_predicted_inside_its_own_branch(groups):
     assert next(targets, None) is None
 
 
+@settings(deadline=None)
 @given(st.lists(conversations, min_size=1, max_size=4))
 def test_the_prefix_holds_the_first_image_and_never_the_second(group):
     prefix = common_prefix(group)

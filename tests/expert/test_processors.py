@@ -68,7 +68,7 @@ def test_a_conversation_is_rendered_with_the_image_token(published):
         {"role": "user", "content": [{"type": "image"}, {"type": "text", "text": "word20 word21"}]},
         {"role": "assistant", "content": [{"type": "text", "text": "word22"}]},
     ]
-    text = render_chat(processor, messages).replace("<image>", processor.image_token)
+    text = render_chat(processor, messages)
     ids = processor.tokenizer(text, add_special_tokens=False)["input_ids"]
     assert ids.count(processor.image_token_id) == 1
     assert text.split()[-2:] == ["assistant", "word22"]

@@ -7,6 +7,7 @@ from fakeinstruct.expert.families import FAMILIES
 from fakeinstruct.expert.published import published_config
 from fakeinstruct.expert.recipe import Recipe, deepspeed_config, load_recipe
 
+
 @pytest.mark.parametrize(
     ("override", "message"),
     [

@@ -119,7 +119,7 @@ def test_two_looks_are_learned_with_their_crops(processor, two_looks, tmp_path):
         add_special_tokens=False,
         return_tensors="pt",
     )
-    batch = Collator(processor, two_looks, mirror=True)([row])
+    batch = Collator(processor, two_looks, mirror=True)([row | {"tree": 0, "epoch": 0}])
     assert batch["input_ids"].tolist() == whole["input_ids"].tolist()
     assert (batch["pixel_values"] == whole["pixel_values"]).all()
     assert batch["targets"].ids.tolist() == [label for label in row["labels"] if label != -100]

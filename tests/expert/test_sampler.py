@@ -134,8 +134,8 @@ def test_loader_processes_read_the_same(skipped):
 def test_rows_say_their_tree_and_whether_they_count():
     data = PairRows(Dataset.from_list([{"id": "a", "labels": [1]}, {"id": "b", "labels": []}]))
     assert len(data) == 2
-    assert data[Drawn(1, 0, True)] == {"id": "b", "labels": [], "tree": 0, "counts": True}
-    assert data.__getitems__([Drawn(1, 0, False), Drawn(0, 2, False)]) == [
-        {"id": "b", "labels": [], "tree": 0, "counts": False},
-        {"id": "a", "labels": [1], "tree": 2, "counts": False},
+    assert data[Drawn(1, 0, True)] == {"id": "b", "labels": [], "tree": 0, "counts": True, "epoch": 0}
+    assert data.__getitems__([Drawn(1, 0, False), Drawn(0, 2, False, 3)]) == [
+        {"id": "b", "labels": [], "tree": 0, "counts": False, "epoch": 0},
+        {"id": "a", "labels": [1], "tree": 2, "counts": False, "epoch": 3},
     ]

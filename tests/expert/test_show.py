@@ -8,8 +8,8 @@ from drawn import TINY, make_pairs
 
 from fakeinstruct.base.errors import FakeInstructError, UsageError
 from fakeinstruct.expert.recipe import Recipe
-from fakeinstruct.expert.show import SUPERVISED, clean, show_labels, spell
 from fakeinstruct.expert.sft import IGNORE
+from fakeinstruct.expert.show import SUPERVISED, clean, show_labels, spell
 
 
 def recipe(pairs, **sections):
@@ -47,7 +47,6 @@ def test_supervised_tokens_have_a_colour_and_a_mark(pairs_folder):
 
 
 def test_tokens_are_spelt_as_they_are_labelled(processor):
-    from fakeinstruct.expert.rows import image_block
     from fakeinstruct.expert.sft import encode_conversation
 
     turns = [
@@ -60,7 +59,6 @@ def test_tokens_are_spelt_as_they_are_labelled(processor):
     assert [marked for _, marked in words] == [False, True]
     assert words[0][0] == "<s>USER: <image> x 1 Real\\nor \\x1b[31mfake? ASSISTANT:"
     assert words[1][0] == " fake</s>"
-    assert image_block  # the block itself is put in by the collator
 
 
 def test_control_characters_do_not_reach_the_terminal():

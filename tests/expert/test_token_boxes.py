@@ -14,7 +14,7 @@ from fakeinstruct.expert.processors import load_processor
 from fakeinstruct.expert.rows import image_block
 from fakeinstruct.expert.token_boxes import grid
 
-PICTURES = ((60, 60), (100, 45), (56, 112))
+PICTURES = ((60, 60), (120, 40), (56, 112))
 SPOTS = ((0.5, 0.5), (0.36, 0.85), (0.62, 0.12))
 
 
@@ -82,7 +82,8 @@ def test_the_tokens_cover_the_picture_that_is_shown(name, tmp_path):
             assert area == pytest.approx(min(size) / max(size), rel=0.02)
         else:
             views = 1 if "qwen" in name or round(float(area)) == 1 else 2
-            assert area == pytest.approx(views, rel=0.03)
+            # LLaVA-Next drops what is padding in part: up to a row of tokens above and below
+            assert area == pytest.approx(views, rel=0.13 if name == "llava_next" else 0.03)
 
 
 def test_a_grid_row_by_row():

@@ -1,150 +1,148 @@
-"""Training in its own processes: DeepSpeed, several ranks, killed, resumed, ended cleanly."""
+"""The verb `train`: a complete expert, stages, what may change between two starts, and one message when it fails."""
 
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import signal
-import subprocess
-import sys
-import time
+from pathlib import Path
 
 import pytest
-from drawn import make_pairs
+from running import finish, start
 from safetensors.torch import load_file
 
-SMALL = (
-    "small={image_size: 16, widths: [8, 16], strides: [2, 2], hidden_size: 16, layers: 1, heads: 2, "
-    "intermediate_size: 32, vocab_size: 500, max_positions: 256}"
-)
+from fakeinstruct.base.files import read_json, write_json
+
+RECIPE = """
+base: small
+small: {image_size: 16, widths: [8, 16], strides: [2, 2], hidden_size: 16, layers: 1, heads: 2,
+        intermediate_size: 32, vocab_size: 500, max_positions: 256}
+optimizer: {lr: 0.003, epochs: 1, batch: 4, warmup: 0.1}
+packing: {pairs: 4, tokens: 2048}
+hardware: {processes: 1, deepspeed: zero0, precision: fp32}
+"""
+"""An image has three pairs, so that each row is one tree of three."""
+
+STAGES = """
+stages:
+  alignment:
+    data: {pairs_per_image: {verdict: 1}, mirror: true}
+    optimizer: {lr: 0.003, epochs: 1, batch: 4}
+  adapters:
+    tune: {method: lora, parts: [language_model], lora: {rank: 2, alpha: 4}}
+    optimizer: {lr: 0.003, epochs: 0.5, batch: 4}
+  more:
+    tune: {method: lora, parts: [language_model], lora: {rank: 2, alpha: 4}}
+    optimizer: {lr: 0.003, epochs: 0.25, batch: 4}
+"""
 
 
-def start(pairs, out, *overrides, fresh_session=False):
-    command = [
-        sys.executable,
-        "-m",
-        "fakeinstruct",
-        "train",
-        "sample-align",
-        f"pairs={pairs}",
-        f"out={out}",
-        SMALL,
-    ]
-    command += ["data={split: train}", "optimizer.batch=4", "optimizer.epochs=1", *overrides]
-    environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    return subprocess.Popen(
-        command,
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=fresh_session,
-    )
+@pytest.fixture(scope="module")
+def recipe(tmp_path_factory):
+    file = tmp_path_factory.mktemp("recipe") / "tiny.yaml"
+    file.write_text(RECIPE)
+    return file
 
 
-def finish(process):
-    out, err = process.communicate(timeout=240)
-    return process.returncode, out, err
+@pytest.fixture(scope="module")
+def finished(recipe, pairs_folder, tmp_path_factory):
+    """A run of two epochs, and what it printed."""
+    out = tmp_path_factory.mktemp("finished") / "run"
+    return out, *run_verb(recipe, pairs_folder, out, "optimizer.epochs=2")
 
 
-def test_one_process_trains_an_expert_that_is_complete(pairs_folder, tmp_path):
-    status, out, err = finish(start(pairs_folder, tmp_path / "run", "optimizer.epochs=2"))
+def run_verb(recipe, pairs, out, *overrides):
+    return finish(start(recipe, f"pairs={pairs}", f"out={out}", *overrides))
+
+
+def test_an_expert_is_complete(finished):
+    run, status, out, err = finished
     assert status == 0, err
-    expert = tmp_path / "run/expert"
-    assert out.strip() == str(expert)
-    files = {path.name for path in expert.iterdir()}
+    assert out.strip() == str(run / "expert")
+    files = {path.name for path in (run / "expert").iterdir()}
     assert {
         "model.safetensors",
         "config.json",
         "expert.json",
         "tokenizer.json",
         "processor_config.json",
+        "README.md",
     } <= files
-    card = json.loads((expert / "expert.json").read_text())
+    assert not {"training_args.bin"} & files
+    card = json.loads((run / "expert/expert.json").read_text())
     assert card["readouts"][0]["fake"] == ["fake"]
-    assert card["trained_on"]["steps"] == 24
-    before = load_file(tmp_path / "run/base/model.safetensors")
-    after = load_file(expert / "model.safetensors")
+    assert card["trained_on"]["steps"] == card["trained_on"]["chosen_step"] == 32
+    before = load_file(run / "base/model.safetensors")
+    after = load_file(run / "expert/model.safetensors")
     assert before.keys() <= after.keys()  # the tied output head may stand there twice
     assert all((before[name] != after[name]).any() for name in before if name.endswith("weight"))
 
 
-def test_a_finished_run_is_not_trained_again_and_another_recipe_is_refused(pairs_folder, tmp_path):
-    assert finish(start(pairs_folder, tmp_path / "run"))[0] == 0
-    stamp = (tmp_path / "run/expert/model.safetensors").stat().st_mtime_ns
-    assert finish(start(pairs_folder, tmp_path / "run"))[0] == 0
-    assert (tmp_path / "run/expert/model.safetensors").stat().st_mtime_ns == stamp
-    status, _, err = finish(start(pairs_folder, tmp_path / "run", "seed=7"))
-    assert status == 2
+def test_what_is_trained_of_each_part_is_printed(finished):
+    run, _, _, err = finished
+    counts = {}
+    for name, weight in load_file(run / "base/model.safetensors").items():
+        part = next(part for part in ("vision_tower", "projector", "language_model") if part in name)
+        if not name.endswith(("running_mean", "running_var", "num_batches_tracked", "kernel")):
+            counts[part] = counts.get(part, 0) + weight.numel()
+    for part, count in counts.items():
+        assert f"{part.replace('_', ' ')}: {count:,} parameters, {count:,} trained" in err
+
+
+def test_a_finished_run_is_not_trained_again(finished, recipe, pairs_folder):
+    run = finished[0]
+    stamp = (run / "expert/model.safetensors").stat().st_mtime_ns
+    status, out, err = run_verb(recipe, pairs_folder, run, "optimizer.epochs=2", "checkpoints.every=7")
+    assert (status, out.strip()) == (0, str(run / "expert"))
+    assert "already trained" in err
+    assert (run / "expert/model.safetensors").stat().st_mtime_ns == stamp
+    assert read_json(run / "recipe.json")["checkpoints"]["every"] == 7
+
+
+@pytest.mark.parametrize(
+    ("override", "named"),
+    [
+        ("seed=7", "there seed = 0, here 7"),
+        ("hardware.processes=2", "there hardware.processes = 1, here 2"),
+        ("optimizer.batch=2", "there optimizer.batch = 4, here 2"),
+    ],
+)
+def test_another_recipe_is_refused_by_the_field_that_differs(finished, recipe, pairs_folder, override, named):
+    status, out, err = run_verb(recipe, pairs_folder, finished[0], "optimizer.epochs=2", override)
+    assert (status, out) == (2, "")
     assert "holds a run of another recipe" in err
+    assert named in err.replace("\n", " ")
     assert "Traceback" not in err
 
 
-@pytest.mark.parametrize("attempt", range(3))
-def test_two_zero2_processes_are_killed_and_resume(tmp_path, attempt):
-    pairs = make_pairs(tmp_path / "pairs")
-    options = (
-        "hardware.processes=2",
-        "hardware.deepspeed=zero2",
-        "optimizer.epochs=4",
-        "checkpoints.every=3",
-    )
-    first = start(pairs, tmp_path / "run", *options, fresh_session=True)
-    complete = tmp_path / "run/checkpoints"
-    deadline = time.monotonic() + 180
-    while not list(complete.glob("checkpoint-*/complete.json")):
-        assert first.poll() is None, first.communicate()
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-    time.sleep(0.1 * attempt)
-    os.killpg(first.pid, signal.SIGKILL)
-    first.communicate()
-    assert not (tmp_path / "run/expert").exists()
-    second = start(pairs, tmp_path / "run", *options)
-    status, _, err = finish(second)
-    assert status == 0, err + (tmp_path / "run/train.log").read_text()[-2000:]
-    log = (tmp_path / "run/train.log").read_text()
-    card = json.loads((tmp_path / "run/expert/expert.json").read_text())
-    assert card["trained_on"]["steps"] == 24
-    assert card["trained_on"]["resumed_from"].startswith("checkpoint-")
-    assert "SIGABRT" not in log
-
-
-def test_a_resumed_run_ends_where_an_uninterrupted_one_does(pairs_folder, tmp_path):
-    """With one process and the order a function of the seed, the weights agree to rounding."""
-    options = ("optimizer.epochs=2", "checkpoints.every=7")
-    assert finish(start(pairs_folder, tmp_path / "whole", *options))[0] == 0
-    assert finish(start(pairs_folder, tmp_path / "resumed", *options))[0] == 0
-    run = tmp_path / "resumed"
+def test_a_failing_process_is_one_message(finished, recipe, pairs_folder, tmp_path):
+    run = Path(shutil.copytree(finished[0], tmp_path / "run"))
     shutil.rmtree(run / "expert")
-    for number in (14, 21, 24):
-        shutil.rmtree(run / f"checkpoints/checkpoint-{number}", ignore_errors=True)
-    kept = sorted(path.name for path in (run / "checkpoints").iterdir())
-    status, _, err = finish(start(pairs_folder, run, *options))
-    assert status == 0, err
-    assert kept in (["checkpoint-7"], [])
-    whole = load_file(tmp_path / "whole/expert/model.safetensors")
-    again = load_file(run / "expert/model.safetensors")
-    assert max((whole[name].float() - again[name].float()).abs().max().item() for name in whole) < 1e-5
-
-
-def test_an_unfinished_checkpoint_is_passed_over(pairs_folder, tmp_path):
-    assert finish(start(pairs_folder, tmp_path / "run", "checkpoints.every=5"))[0] == 0
-    shutil.rmtree(tmp_path / "run/expert")
-    last = max((tmp_path / "run/checkpoints").iterdir(), key=lambda path: int(path.name.split("-")[1]))
-    (last / "complete.json").unlink()
-    (last / "trainer_state.json").write_text("{")
-    status, _, err = finish(start(pairs_folder, tmp_path / "run", "checkpoints.every=5"))
-    assert status == 0, err
-
-
-def test_a_failing_process_is_one_message_that_names_the_log(pairs_folder, tmp_path):
-    assert finish(start(pairs_folder, tmp_path / "run"))[0] == 0
-    shutil.rmtree(tmp_path / "run/expert")
-    shutil.rmtree(tmp_path / "run/checkpoints")
-    (tmp_path / "run/base/model.safetensors").write_bytes(b"no weights")
-    status, _, err = finish(start(pairs_folder, tmp_path / "run"))
+    shutil.rmtree(run / "checkpoints")
+    shutil.copytree(finished[0] / "base", tmp_path / "base")
+    (tmp_path / "base/model.safetensors").write_bytes(b"no weights")
+    write_json(run / "run.json", read_json(run / "run.json") | {"base": str(tmp_path / "base")})
+    status, _, err = run_verb(recipe, pairs_folder, run, "optimizer.epochs=2")
     assert status == 1
-    assert "train.log" in err
+    (line,) = [line for line in err.splitlines() if line.startswith("error")]
+    assert f"{run}/train.log" in line
+    assert "SafetensorError" in line
     assert "Traceback" not in err
+
+
+@pytest.mark.slow
+def test_stages_follow_each_other_and_adapters_are_trained_on(pairs_folder, tmp_path):
+    file = tmp_path / "stages.yaml"
+    file.write_text("\n".join(line for line in RECIPE.splitlines() if "optimizer" not in line) + STAGES)
+    out = tmp_path / "run"
+    status, printed, err = run_verb(file, pairs_folder, out)
+    assert status == 0, err
+    assert printed.strip() == str(out / "expert")
+    first, second = (load_file(folder / "adapter_model.safetensors") for folder in (out / "adapters/expert", out / "expert"))
+    assert first.keys() == second.keys()
+    assert all((first[name] != second[name]).any() for name in first)
+    for adapter in (out / "adapters/expert", out / "expert"):
+        assert read_json(adapter / "adapter_config.json")["base_model_name_or_path"] == str(out / "alignment/expert")
+        assert (adapter / "config.json").is_file()
+    from fakeinstruct.forensics.expert import load_expert
+
+    assert load_expert(out / "expert").card.base == str(out / "adapters/expert")

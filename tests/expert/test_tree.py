@@ -1,7 +1,7 @@
 """The layout of a packed row, against the definition of who sees whom."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fakeinstruct.expert import tree
@@ -21,6 +21,7 @@ def owners(layout: Layout) -> list[tuple[int, int]]:
     return found
 
 
+@settings(deadline=None)
 @given(layouts)
 def test_a_token_sees_what_stands_before_it_in_its_prefix_and_its_branch(layout):
     own, mask = owners(layout), layout.dense_mask()
@@ -31,6 +32,7 @@ def test_a_token_sees_what_stands_before_it_in_its_prefix_and_its_branch(layout)
             assert mask[row, column] == sees
 
 
+@settings(deadline=None)
 @given(layouts)
 def test_the_order_is_a_permutation_that_puts_back_what_chunks_took_apart(layout):
     assert len(set(layout.order.tolist())) == len(layout)
@@ -38,6 +40,7 @@ def test_the_order_is_a_permutation_that_puts_back_what_chunks_took_apart(layout
     assert sum(layout.sizes) == len(layout.gather)
 
 
+@settings(deadline=None)
 @given(layouts)
 def test_chunks_hold_each_branch_once_and_whole_after_its_own_prefix(layout):
     own = owners(layout)
@@ -55,6 +58,7 @@ def test_chunks_hold_each_branch_once_and_whole_after_its_own_prefix(layout):
     assert sorted(seen) == sorted({one for one in own if one[1] != -1})
 
 
+@settings(deadline=None)
 @given(layouts, st.integers(2, 40))
 def test_no_chunk_gathers_more_keys_than_allowed_unless_one_branch_alone_needs_them(layout, keys):
     with pytest.MonkeyPatch.context() as patch:
@@ -65,6 +69,7 @@ def test_no_chunk_gathers_more_keys_than_allowed_unless_one_branch_alone_needs_t
             assert gathered <= keys or branches == 1
 
 
+@settings(deadline=None)
 @given(layouts)
 def test_a_branch_is_padded_by_a_limited_share(layout):
     for chunk in layout.chunks:

@@ -204,7 +204,11 @@ def tiny_internvl() -> Tiny:
             "num_hidden_layers": 2,
             "initializer_range": 0.2,
         },
-        text_config={"model_type": "qwen2", **TEXT},
+        text_config={
+            "model_type": "qwen2",
+            **TEXT,
+            "rope_parameters": {"rope_type": "dynamic", "factor": 2.0, "rope_theta": 1e4},
+        },
         image_token_id=IMAGE,
         image_seq_length=4,
         tie_word_embeddings=False,

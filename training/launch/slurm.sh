@@ -12,4 +12,4 @@ run=${1:?the folder of a prepared run}
 host=$(scontrol show hostnames "$SLURM_JOB_NODELIST" | head -n 1)
 srun torchrun --nnodes "$SLURM_NNODES" --nproc_per_node "${SLURM_GPUS_PER_NODE:-8}" \
   --rdzv_id "$SLURM_JOB_ID" --rdzv_backend c10d --rdzv_endpoint "$host:29500" \
-  -m fakeinstruct.expert.trainer "$run"
+  -m fakeinstruct.expert.process "$run"
