@@ -151,8 +151,8 @@ def _rows(
         for topic, space in spaces(template, facts, wanted).items() if wanted else ():
             drawn = render.draw(template, facts, topic, space, SEED)
             for _, (number, variant) in zip(range(wanted[topic]), drawn, strict=False):
-                choices = render._choices(template, facts, variant)
-                values = render._values(template, facts, variant, choices)
+                choices = render.choices_of(template, facts, variant)
+                values = render.values_of(template, facts, variant, choices)
                 phrases = {n: p.text for n, p in render.chosen_phrases(template, facts, variant)}
                 texts = _texts(template, values, phrases, compile_source)
                 identity = render.pair_id(facts.chain.id, template.id, topic, number)

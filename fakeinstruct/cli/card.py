@@ -31,5 +31,5 @@ def card(
     from fakeinstruct.expand.pair import open_pairs
 
     chain_set = open_chains(chains) if chains is not None else None
-    for file in write_card(open_pairs(folder, image_root=image_root), chains=chain_set):
+    for file in write_card(open_pairs(folder, image_root=image_root).verified(), chains=chain_set):
         print(file)

@@ -49,7 +49,7 @@ def export(
 
     rejects = Rejects(max_rejects)
     manifest = run(
-        open_pairs(folder, image_root=image_root),
+        open_pairs(folder, image_root=image_root).verified(),
         out,
         format=format,
         split=split,

@@ -96,7 +96,7 @@ def lines(estimate: Estimate) -> list[tuple[str, str]]:
     source = f"{load.source}: no pairs were given" if load.source == "assumed" else load.source
     found = [
         ("pairs an epoch", f"{load.pairs:,} ({source})"),
-        ("tokens a pair", f"about {each:,.0f}, image included"),
+        ("tokens a pair", f"about {each:,.0f}, {estimate.image_tokens:,} of them an image's"),
         ("packing", packing_line(estimate)),
         ("tokens an epoch", tokens_line(load, packed=estimate.unpacked is None)),
         ("rows an epoch", f"{load.rows:,}, the longest of about {load.longest:,} tokens"),

@@ -60,6 +60,9 @@ LISTED_BY = {"attribute": (STATUSES, "status"), "comparison": (RELATIONS, "relat
 """The cases that phrases may be listed by, besides the label, and what they are called."""
 
 
+NO_BLOCK = "a phrase may not hold a block"
+
+
 def check(template: Template) -> list[Finding]:
     """Everything wrong in a template that shows without rendering it.
 
@@ -93,7 +96,11 @@ def _trees(template: Template) -> Iterator[tuple[str, int | None, nodes.Template
         yield "", None, block
     for name, lists in template.variants.items():
         for text in (text for texts in lists.values() for text in texts):
-            yield f"phrase {text!r} of variants.{name}: ", 1, sandbox.parse(text, template.file)
+            where = f"phrase {text!r} of variants.{name}: "
+            try:
+                yield where, 1, sandbox.parse(text, template.file)
+            except UsageError as error:
+                raise UsageError(where + error.problem, file=template.file, hint=error.hint) from None
 
 
 def _check_blocks(template: Template) -> list[Finding]:
@@ -107,6 +114,12 @@ def _check_blocks(template: Template) -> list[Finding]:
         Finding(1, f"has no block '{name}'", "Turns are user, assistant, user_2, assistant_2 ...")
         for name in wanted
         if name not in template.blocks
+    ]
+    names = [block.name for block in template.tree.find_all(nodes.Block)]
+    found += [
+        Finding(block.lineno, f"the block '{name}' is there twice")
+        for name, block in template.blocks.items()
+        if names.count(name) > 1
     ]
     outside = (
         node
@@ -132,6 +145,8 @@ def _is_blank(output: nodes.Output) -> bool:
 def _check_tree(template: Template, tree: nodes.Template | nodes.Block) -> list[Finding]:
     whole = tree if isinstance(tree, nodes.Template) else nodes.Template([tree], lineno=tree.lineno)
     found = sandbox.forbidden(whole)
+    if isinstance(tree, nodes.Template) and tree.find(nodes.Block):
+        return [*found, Finding(1, NO_BLOCK)]
     known = known_names(template)
     for name in sorted(sandbox.names_in(tree) - known):
         found.append(
@@ -211,6 +226,8 @@ def _check_options(template: Template) -> list[Finding]:
             found.append(Finding(1, f"options.texts.{key}: {error.problem}"))
             continue
         found += [Finding(1, f"options.texts.{key}: {f.problem}", f.hint) for f in sandbox.forbidden(tree)]
+        if tree.find(nodes.Block):
+            found.append(Finding(1, f"options.texts.{key}: {NO_BLOCK}"))
         unknown = sandbox.names_in(tree) - set(sees)
         found += [Finding(1, f"options.texts.{key}: there is no name '{name}'") for name in sorted(unknown)]
     if "options" not in template.question_names:

@@ -140,4 +140,6 @@ def _from_error(error: UsageError, file: Path) -> LintFinding:
     place, _, line = (error.file or "").rpartition(":")
     number = int(line) if place and line.isdigit() else None
     problem = f"field {error.field}: {error.problem}" if error.field else error.problem
+    if number is None and error.problem.startswith("phrase "):
+        number = front_line(file, problem)
     return LintFinding(str(file), number, problem, error.hint)

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import reduce
 from operator import and_
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError
 
 from fakeinstruct.base.boxes import Box
 from fakeinstruct.base.config import StrictModel, explain, without_nulls
 from fakeinstruct.base.errors import FakeInstructError, UsageError
-from fakeinstruct.base.files import read_json
+from fakeinstruct.base.files import read_json, sha256_file
 from fakeinstruct.chains.schema import Identifier, Label, Split
 
 Task = Literal["verdict", "reasoning", "evidence", "choice", "advice", "knowledge", "grounding", "looks"]
@@ -100,6 +100,11 @@ class VerdictReadout(StrictModel):
     real: tuple[str, ...]
 
 
+Count = Annotated[int, Field(ge=0)]
+ShardName = Annotated[str, Field(pattern=r"^[^/\\\x00]+\.parquet$")]
+"""A file of the pair set's own folder."""
+
+
 class PairManifest(StrictModel):
     """`manifest.json` of a pair set: written last, so its presence vouches for every shard it names.
 
@@ -112,16 +117,16 @@ class PairManifest(StrictModel):
     schema_version: Literal[1] = 1
     seed: int
     asked: int | None = None
-    pairs: int
-    chains: int
-    rejected: int
-    image_root: str
+    pairs: Count
+    chains: Count
+    rejected: Count
+    image_root: str = Field(pattern=r"^[^\x00]*$")
     chains_sha256: str
     templates_sha256: str
-    per_task: dict[str, int]
-    per_template: dict[str, dict[str, int]]
-    per_split: dict[str, int]
-    shards: dict[str, str]
+    per_task: dict[str, Count]
+    per_template: dict[str, dict[str, Count]]
+    per_split: dict[str, Count]
+    shards: dict[ShardName, str] = Field(min_length=1)
     readouts: tuple[VerdictReadout, ...]
     explanation_prompts: tuple[str, ...] = ()
 
@@ -142,6 +147,21 @@ class PairSet:
     image_root: Path
     files: tuple[Path, ...]
 
+    def verified(self) -> PairSet:
+        """The same set, every shard held against its hash in the manifest.
+
+        Raises:
+            FakeInstructError: Naming the first shard that is another one.
+        """
+        for file, sha256 in zip(self.files, self.manifest.shards.values(), strict=True):
+            if sha256_file(file) != sha256:
+                raise FakeInstructError(
+                    "is not the shard that manifest.json names: its SHA-256 differs",
+                    file=file,
+                    hint="Run 'fakeinstruct expand' again as before; it writes what is damaged anew.",
+                )
+        return self
+
     def read(
         self,
         split: str | None = None,
@@ -153,8 +173,13 @@ class PairSet:
         Raises:
             FakeInstructError: If a shard is damaged.
         """
-        for batch in self.batches(split, tasks, templates=templates):
-            yield from (parse_pair(row) for row in batch.to_pylist())
+        for file in self.files:
+            own = replace(self, files=(file,))
+            for batch in own.batches(split, tasks, templates=templates):
+                try:
+                    yield from map(parse_pair, batch.to_pylist())
+                except FakeInstructError as error:
+                    raise error.located(file=file) from None
 
     def batches(
         self,
@@ -212,6 +237,7 @@ def open_pairs(folder: str | Path, *, image_root: str | Path | None = None) -> P
 
     Raises:
         UsageError: If the folder is not there, not a pair set, or an expansion of it never finished.
+        FakeInstructError: If its manifest is wrong, or a shard is missing.
     """
     folder = Path(folder)
     if not folder.is_dir():

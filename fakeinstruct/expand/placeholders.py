@@ -16,6 +16,9 @@ PLACEHOLDER = re.compile(
 )
 """Text that a processor may take for an image or for the end of a turn."""
 
+HIDDEN = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+"""Characters that nobody sees: controls, what turns the direction of writing, halves of characters."""
+
 _TAG_NAME = re.compile(r"[^<>:]*[^<>:\s][^<>:]*")
 _TAG_VALUE = re.compile(r"[^<>]*[^<>\s][^<>]*")
 

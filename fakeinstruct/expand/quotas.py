@@ -50,7 +50,7 @@ class Budget(StrictModel):
     pairs: int | None = Field(None, ge=LABELS)
     weights: dict[Task, Annotated[float, Field(ge=0, le=1000)]] = Field(default_factory=dict)
     max_per_template: int | None = Field(None, ge=LABELS)
-    max_per_image: int | None = Field(None, ge=1)
+    max_per_image: int | None = Field(None, ge=1, le=10**9)
 
     def asked(self, chains: int) -> int:
         """Most pairs that `chains` chains are asked for."""

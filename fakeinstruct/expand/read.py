@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from fakeinstruct.base.config import read_yaml, validate
+from fakeinstruct.base.config import PlainLoader, parse_yaml, read_yaml, validate
 from fakeinstruct.base.errors import UsageError, nearest
 from fakeinstruct.base.files import fingerprint
 from fakeinstruct.base.surfaces import surface
@@ -21,6 +21,9 @@ from fakeinstruct.expand.template import Phrases, Template, TemplateSet
 
 MAX_SOURCE = 64 * 1024
 """Largest template file, in bytes."""
+
+MAX_BANKS = 256 * 1024
+"""Largest `phrases.yaml`, in bytes."""
 
 CASES = ({*Label}, {*STATUSES}, {*STATUSES} - {PHOTOGRAPH}, {*RELATIONS})
 """What phrases may be listed by: label, status, relation."""
@@ -73,8 +76,12 @@ def read_banks(folder: Path) -> dict[str, Any]:
         UsageError: If it is not a mapping of names to lists.
     """
     file = folder / "phrases.yaml"
-    banks = read_yaml(file) if file.is_file() else {}
-    if not isinstance(banks, dict):
+    if not file.is_file():
+        return {}
+    if file.stat().st_size > MAX_BANKS:
+        raise UsageError(f"is larger than {MAX_BANKS:,} bytes", file=file)
+    banks = read_yaml(file)
+    if not isinstance(banks, dict) or not all(isinstance(name, str) for name in banks):
         raise UsageError("is not a mapping of names to lists of phrases", file=file)
     return banks
 
@@ -85,6 +92,8 @@ def read_template(file: Path, folder: Path, banks: Mapping[str, Any]) -> Templat
     Raises:
         UsageError: Naming the file, the field or line, and what is wrong.
     """
+    if not _id_of(file, folder).isprintable():
+        raise UsageError("has a name with characters that cannot be printed", file=file, hint="Rename it.")
     text = _read_text(file)
     match = FRONT.match(text)
     if not match:
@@ -134,7 +143,7 @@ class FrontLines:
     def __init__(self, front: str) -> None:
         self.fields: dict[str, int] = {}
         self.texts: dict[str, int] = {}
-        self._note(yaml.compose(front, yaml.SafeLoader), "")
+        self._note(yaml.compose(front, PlainLoader), "")
 
     def of_field(self, field: str) -> int | None:
         """The line of a dotted field, or of the innermost one around it that is there."""
@@ -176,14 +185,15 @@ def _read_front(front: str, file: Path) -> Any:
         UsageError: Naming the line of the file, if it is not YAML.
     """
     try:
-        return yaml.safe_load(front) or {}
+        return parse_yaml(front) or {}
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         place = f"{file}:{mark.line + FIRST_LINE}" if mark else file
         raise UsageError(
             f"has front matter that is not YAML ({error.problem or error.context})",
             file=place,
-            hint="Put quotes around text with ': ' or '#', and around text that begins with '{', '[' or a quote.",
+            hint="Put quotes around text with ': ' or '#', and around text that begins with '{', '[', '*', '&', '!' "
+            "or a quote.",
         ) from None
     except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: the 31st of April
         problem = f"has front matter that is not YAML ({' '.join(str(error).split())})"
@@ -191,12 +201,14 @@ def _read_front(front: str, file: Path) -> Any:
 
 
 def _read_text(file: Path) -> str:
+    if file.exists() and not file.is_file():  # opening a named pipe would wait for ever
+        raise UsageError("is not a file", file=file)
     try:
         with file.open("rb") as opened:
             data = opened.read(MAX_SOURCE + 1)
         if len(data) > MAX_SOURCE:
             raise UsageError(f"is larger than {MAX_SOURCE:,} bytes", file=file)
-        return data.decode().replace("\r\n", "\n")
+        return data.decode("utf-8-sig").replace("\r\n", "\n")  # as editors on Windows write it
     except OSError as error:
         raise UsageError(f"cannot be read ({error.strerror})", file=file) from None
     except UnicodeDecodeError:

@@ -94,8 +94,8 @@ def render_variant(template: Template, facts: Facts, drawn: Drawn) -> Rendered:
     number, variant = drawn
     subject = variant.subject
     try:
-        choices = _choices(template, facts, variant)
-        values = _values(template, facts, variant, choices)
+        choices = choices_of(template, facts, variant)
+        values = values_of(template, facts, variant, choices)
         word(template, chosen_phrases(template, facts, variant), values)
         texts = tuple([_turn(template, block, say, values) for block, say in template.says])
     except RecordError as error:
@@ -190,7 +190,8 @@ def advice_origin(pair: Rendered) -> str | None:
     return None if not origins else "bank" if True in origins else "chain"
 
 
-def _choices(template: Template, facts: Facts, variant: Variant) -> Choices | None:
+def choices_of(template: Template, facts: Facts, variant: Variant) -> Choices | None:
+    """The options of a variant, worded and in order, if it has any."""
     spec, options = template.front.options, variant.subject.options
     if spec is None or options is None:
         return None
@@ -203,7 +204,8 @@ def _choices(template: Template, facts: Facts, variant: Variant) -> Choices | No
     return Choices(worded, LETTERS[arranged.index(options.right)], options.present)
 
 
-def _values(template: Template, facts: Facts, variant: Variant, choices: Choices | None) -> Values:
+def values_of(template: Template, facts: Facts, variant: Variant, choices: Choices | None) -> Values:
+    """All that a template sees of a variant, but for its phrases."""
     values = {**facts.values, **variant.subject.values(variant.advice)}
     if choices:
         values |= choices.values()

@@ -26,6 +26,13 @@ ALLOWED = (
 """Syntax that a template may use."""
 
 
+MAX_DEPTH = 50
+"""Deepest nesting of syntax; 50 filters, conditions or brackets, one in the other."""
+
+MAX_NUMBER = 10**9
+"""Largest number that a template may hold."""
+
+
 class Finding(NamedTuple):
     """Something wrong in a template's source: the line, the problem, and what to do."""
 
@@ -81,11 +88,39 @@ def parse(source: str, file: str) -> nodes.Template:
         UsageError: Naming file and line, if it is not Jinja.
     """
     try:
-        return environment().parse(source)
+        tree = environment().parse(source)
     except TemplateSyntaxError as error:
         raise UsageError(error.message or "is not a Jinja template", file=f"{file}:{error.lineno}") from None
     except RecursionError:
         raise UsageError("is nested too deeply", file=file) from None
+    except ValueError:  # Python reads no more digits than some thousand
+        raise UsageError("holds a number that is too large", file=file) from None
+    _check_size(tree, file)
+    return tree
+
+
+def _check_size(tree: nodes.Template, file: str) -> None:
+    """Refuse what Jinja parses and its own search for names then fails on.
+
+    Raises:
+        UsageError: Naming file and line.
+    """
+    waiting: list[tuple[nodes.Node, int, int]] = [
+        (tree, 0, 1)
+    ]  # a loop, for its depth is what is asked after
+    while waiting:
+        node, depth, line = waiting.pop()
+        line = node.lineno or line
+        problem = None
+        if depth > MAX_DEPTH:
+            problem = "is nested too deeply"
+        elif isinstance(node, nodes.Const) and isinstance(node.value, int) and abs(node.value) > MAX_NUMBER:
+            problem = "holds a number that is too large"
+        elif isinstance(node, nodes.Name) and node.ctx == "store" and node.name == "loop":
+            problem = "'loop' is the loop's own name"
+        if problem:
+            raise UsageError(problem, file=f"{file}:{line}")
+        waiting += [(child, depth + 1, line) for child in node.iter_child_nodes()]
 
 
 def forbidden(tree: nodes.Template) -> list[Finding]:
@@ -112,7 +147,7 @@ def forbidden(tree: nodes.Template) -> list[Finding]:
         elif isinstance(node, nodes.Getitem) and not _is_position(node.arg):
             problem, hint = "[...] takes a number only", "Write 'trace.where' for a field."
         if problem:
-            found.append(Finding(node.lineno, problem, hint))
+            found.append(Finding(node.lineno or 1, problem, hint))
     return found
 
 

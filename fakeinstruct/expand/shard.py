@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from fakeinstruct.base.config import StrictModel
 from fakeinstruct.base.errors import FakeInstructError, RecordError
-from fakeinstruct.base.files import atomic_write, read_json, sha256_file, write_json
+from fakeinstruct.base.files import atomic_write, fingerprint, read_json, sha256_file, write_json
 from fakeinstruct.chains.schema import Chain
 from fakeinstruct.chains.taxonomy import Taxonomy
 from fakeinstruct.expand.columns import Columns
@@ -33,7 +33,10 @@ REPEATED = [
 
 
 class Sidecar(StrictModel):
-    """What vouches for one shard: the plan it belongs to, its hash, its counts, and what was rejected."""
+    """What vouches for one shard: the plan it belongs to, its hash, its counts, and what was rejected.
+
+    `seal` is the hash of all that, so that a sidecar that somebody has changed is not believed.
+    """
 
     plan: str
     sha256: str
@@ -42,6 +45,11 @@ class Sidecar(StrictModel):
     per_template: dict[str, dict[str, int]]
     per_split: dict[str, int]
     rejects: tuple[dict[str, str | None], ...]
+    seal: str = ""
+
+    def sealed(self) -> Sidecar:
+        """The same with its seal."""
+        return self.model_copy(update={"seal": fingerprint(self.model_dump(mode="json", exclude={"seal"}))})
 
 
 @dataclass(frozen=True)
@@ -137,14 +145,15 @@ def _sidecar(plan: str, sha256: str, columns: Columns, rejected: list[RecordErro
         per_template=per_template,
         per_split=dict(per_split),
         rejects=tuple({"file": e.file, "record": e.record, "problem": e.problem} for e in rejected),
-    )
+    ).sealed()
 
 
 def vouched(file: Path, plan: str) -> Sidecar | None:
     """The sidecar of a shard that is complete, undamaged and of this plan."""
     try:
         sidecar = Sidecar.model_validate(read_json(file.with_suffix(".json")))
-        sound = sidecar.plan == plan and sidecar.sha256 == sha256_file(file)
+        believed = sidecar.plan == plan and sidecar == sidecar.sealed()
+        sound = believed and sidecar.sha256 == sha256_file(file)
     except (FakeInstructError, ValidationError, OSError):
         return None  # it is written anew
     return sidecar if sound else None

@@ -17,6 +17,7 @@ from fakeinstruct.expand import sandbox
 from fakeinstruct.expand.branches import Branches, watched
 from fakeinstruct.expand.context import ABSENT, PHOTOGRAPH, Facts
 from fakeinstruct.expand.fields import fields_in
+from fakeinstruct.expand.placeholders import HIDDEN
 from fakeinstruct.expand.render import Drawn, Rendered, render_variant
 from fakeinstruct.expand.sandbox import Finding
 from fakeinstruct.expand.space import Item, Space, Subject, spaces
@@ -212,6 +213,8 @@ def _check_text(kind: str, text: str, most: int) -> None:
         raise RecordError(f"the {kind} {text!r} says nothing")
     if len(text) > most:
         raise RecordError(f"a {kind} has {len(text):,} characters on an example, over {most:,}")
+    if hidden := HIDDEN.search(text):
+        raise RecordError(f"the {kind} has the character {hidden.group()!a}, which nobody sees")
     if gap := GAP.search(text):
         problem = (
             f"a {kind} has two spaces, one at a line's end, or two empty lines: {text[: gap.end()][-60:]!r}"

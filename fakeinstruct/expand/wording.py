@@ -166,10 +166,9 @@ class _Compiler:
         return printed
 
     def _branch(self, node: nodes.If) -> Say:
+        cases = [(self.expression(case.test), self.sequence(case.body)) for case in (node, *node.elif_)]
         otherwise = self.sequence(node.else_)
-        for case in (*reversed(node.elif_), node):
-            otherwise = _either(self.expression(case.test), self.sequence(case.body), otherwise)
-        return otherwise
+        return _either(*cases[0], otherwise) if len(cases) == 1 else _first_met(cases, otherwise)
 
     def _loop(self, node: nodes.For) -> Say:
         self.loops = True
@@ -315,6 +314,16 @@ def _printed_field(name: str, field: str, line: int) -> Say:
 
 def _either(test: Get, say: Say, otherwise: Say) -> Say:
     return lambda values: say(values) if test(values) else otherwise(values)
+
+
+def _first_met(cases: Sequence[tuple[Get, Say]], otherwise: Say) -> Say:
+    def branch(values: Values) -> str:
+        for test, say in cases:
+            if test(values):
+                return say(values)
+        return otherwise(values)
+
+    return branch
 
 
 def _join(pieces: list[str | Say]) -> Say:

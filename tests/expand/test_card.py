@@ -234,6 +234,7 @@ def test_what_is_said_of_a_writer():
 
 def test_a_cell_of_markdown_holds_one_line_without_marks():
     assert cell(HOSTILE) == "&lt;script>alert(1)&lt;/script> \\| \\[x](javascript:1) # heading"
+    assert cell("a \x1b[31mred\u202e") == "a \\[31mred"
     assert cell("") == "not said"
 
 

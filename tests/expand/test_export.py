@@ -269,6 +269,11 @@ def test_a_misspelt_name_is_wrong_usage(pairs, tmp_path, wrong, hint):
         export(pairs, tmp_path / "out", **wrong)
 
 
+def test_no_task_is_wrong_usage(pairs, tmp_path):
+    with pytest.raises(UsageError, match=r"no task is named\. Known: verdict, "):
+        export(pairs, tmp_path / "out", format="trl", tasks=[])
+
+
 corners = st.tuples(st.integers(0, 999), st.integers(1, 1000)).filter(lambda pair: pair[0] < pair[1])
 fractions = st.tuples(corners, corners).map(
     lambda box: (box[0][0] / 1000, box[1][0] / 1000, box[0][1] / 1000, box[1][1] / 1000)

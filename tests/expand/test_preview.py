@@ -95,3 +95,32 @@ def test_the_command_shows_five_examples_in_about_a_second(chains):
     assert done.stdout.count("--- ") == 5
     assert "--- edited (fake, edited)" in done.stdout
     assert taken < 10  # seconds; six tenths on an idle core, more beside other tests
+
+
+def test_the_command_does_not_print_what_a_terminal_would_obey(tmp_path):
+    made = [kinds(label, None, f"{label}\x1b[2J") for label in Label]
+    made = [
+        chain.model_copy(
+            update={
+                "traces": tuple(
+                    t.model_copy(update={"observation": "a \x1b[31mred\u202e"}) for t in chain.traces
+                )
+            }
+        )
+        for chain in made
+    ]
+    chains = make_set(tmp_path, made)
+    command = [
+        sys.executable,
+        "-m",
+        "fakeinstruct",
+        "preview",
+        "reasoning/explain",
+        "--chains",
+        str(chains.folder),
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "\\x1b[31mred\\u202e" in done.stdout
+    assert "\x1b" not in done.stdout
+    assert "\u202e" not in done.stdout

@@ -1,9 +1,12 @@
+import os
 import time
+from pathlib import Path
 
 import pytest
 
 from fakeinstruct.base.errors import UsageError
 from fakeinstruct.expand.lint import lint, load_templates
+from fakeinstruct.expand.read import read_template
 
 HEAD = "---\ntask: verdict\n---\n"
 USER = "{% block user %}Real or fake?{% endblock %}\n"
@@ -47,6 +50,17 @@ HOSTILE = {
     "empty": ("{% if label == 'maybe' %}x{% endif %}", "block assistant is empty"),
     "placeholder": ("<image> fake", "holds an image placeholder"),
     "nesting": ("{{ " + "(" * 5000 + "label" + ")" * 5000 + " }}", "nested too deeply"),
+    "long chain": ("{{ label" + ".x" * 20_000 + " }}", r"mine.jinja:5: is nested too deeply"),
+    "many filters": ("{{ label" + "|lower" * 500 + " }}", "nested too deeply"),
+    "many conditions": ("{% if " + " and ".join(["label"] * 5_000) + " %}x{% endif %}", "nested too deeply"),
+    "decimal number": ("{{ " + "9" * 5_000 + " }}", "a number that is too large"),
+    "hexadecimal number": ("{{ 0x" + "f" * 50_000 + " }}", "mine.jinja:5: holds a number that is too large"),
+    "loop name": ("{% for loop in traces %}x{% endfor %}", "mine.jinja:5: 'loop' is the loop's own name"),
+    "autoescape": ("{% autoescape true %}x{% endautoescape %}", "templates may not use"),
+    "terminal": ("{{ label }} \x1b[31m", r"the character '\\x1b', which nobody sees"),
+    "direction": ("{{ label }} {{ '\\u202e' }}", r"the character '\\u202e'"),
+    "half a character": ("{{ label }} {{ '\\ud800' }}", r"the character '\\ud800'"),
+    "two blocks": ("x{% endblock %}{% block assistant %}y", "the block 'assistant' is there twice"),
     "steps": (
         "".join(f"{{% for {name} in traces %}}" for name in "abcdefghijkl") + "{% endfor %}" * 12 + "fake",
         "more than 10,000 turns",
@@ -112,6 +126,30 @@ FRONT = {
     "unused": ("task: verdict\nvariants: {spare: [a, b]}\n", "variants.spare is used in no block"),
     "cases": ("task: verdict\nvariants: {ask: {fake: [a]}}\n", "need the cases fake and real"),
     "not YAML": ("task: [\n", "not YAML"),
+    "key twice": ("task: verdict\ntask: advice\n", "mine.jinja:3: .*found the key 'task' twice"),
+    "alias": ("task: &a verdict\nstage: *a\n", r"mine.jinja:3: .*found the alias \*a"),
+    "bomb": (
+        "task: verdict\nx0: &x0 [a]\n"
+        + "".join(f"x{n}: &x{n} [{f'*x{n - 1},' * 10}]\n" for n in range(1, 12)),
+        "found the alias",
+    ),
+    "bomb of merges": (
+        "x0: &x0 {a: 1}\n" + "".join(f"x{n}: &x{n} {{<<: [{f'*x{n - 1},' * 10}]}}\n" for n in range(1, 12)),
+        "found the alias",
+    ),
+    "alias of itself": ("task: verdict\nvariants: &a {ask: *a}\n", "found the alias"),
+    "phrase not Jinja": (
+        "task: verdict\nvariants:\n  ask:\n  - fine\n  - '{% for'\n",
+        "phrase '{% for' of variants.ask: unexpected",
+    ),
+    "block in a phrase": (
+        "task: verdict\nvariants: {ask: ['{% block x %}{% endblock %}', b]}\n",
+        "a phrase may not hold a block",
+    ),
+    "block in an option": (
+        "task: choice\noptions: {kind: verdict, texts: {fake: '{% block x %}{% endblock %}', real: r}}\n",
+        "options.texts.fake: a phrase may not hold a block",
+    ),
     "missing texts": (
         "task: choice\noptions: {kind: verdict, texts: {fake: f}}\n",
         "take the texts fake, real",
@@ -127,7 +165,7 @@ FRONT = {
 @pytest.mark.parametrize("case", FRONT)
 def test_wrong_front_matter_names_the_field(tmp_path, case):
     front, message = FRONT[case]
-    body = answer("{{ label }}{{ ask }}" if case == "status" else "{{ label }}")
+    body = answer("{{ label }}{{ ask }}" if case in ("status", "phrase not Jinja") else "{{ label }}")
     with pytest.raises(UsageError, match=message) as caught:
         load_templates(write(tmp_path, body, f"---\n{front}---\n"))
     assert "mine.jinja" in str(caught.value)
@@ -164,3 +202,62 @@ def test_lint_lists_every_finding_and_keeps_the_sound(tmp_path):
         "there is no name 'labl'",
         "there is no name 'natur'",
     ]
+
+
+def test_a_phrase_that_is_not_jinja_is_found_on_its_line(tmp_path):
+    head = "---\ntask: verdict\nvariants:\n  ask:\n  - fine\n  - '{% for'\n---\n"
+    write(tmp_path, answer("{{ label }}{{ ask }}"), head)
+    _, (finding,) = lint(tmp_path)
+    assert finding.line == 6
+
+
+def test_a_long_chain_of_elif_is_worded(tmp_path):
+    cases = "".join(f"{{% elif label == '{number}' %}}{number}" for number in range(2_000))
+    body = answer(f"{{% if label == 'x' %}}x{cases}{{% else %}}It is {{{{ label }}}}{{% endif %}}")
+    template = read_template(write(tmp_path, body) / "mine.jinja", tmp_path, {})
+    (_, (_, say)) = template.says
+    assert say({"label": "fake"}) == "It is fake"
+    assert say({"label": "1999"}) == "1999"
+
+
+def test_what_is_no_template_file_is_named_and_not_waited_for(tmp_path):
+    (tmp_path / "folder.jinja").mkdir()
+    os.mkfifo(tmp_path / "pipe.jinja")
+    (tmp_path / "nowhere.jinja").symlink_to("gone")
+    (tmp_path / "zero.jinja").symlink_to("/dev/zero")
+    (tmp_path / "new\nline.jinja").write_text(HEAD + USER + answer("{{ label }}"))
+    (tmp_path / "escape\x1b[31m.jinja").write_text(HEAD + USER + answer("{{ label }}"))
+    write(tmp_path, answer("{{ label }}"))
+    sound, findings = lint(tmp_path)
+    assert [template.id for template in sound] == ["mine"]
+    assert [(Path(finding.file).name, finding.problem) for finding in findings] == [
+        ("escape\x1b[31m.jinja", "has a name with characters that cannot be printed"),
+        ("folder.jinja", "is not a file"),
+        ("new\nline.jinja", "has a name with characters that cannot be printed"),
+        ("nowhere.jinja", "cannot be read (No such file or directory)"),
+        ("pipe.jinja", "is not a file"),
+        ("zero.jinja", "is not a file"),
+    ]
+
+
+def test_a_mark_of_byte_order_and_ends_of_lines_of_windows_are_read(tmp_path):
+    text = (HEAD + USER + answer("{{ label }}")).replace("\n", "\r\n")
+    (tmp_path / "mine.jinja").write_bytes(b"\xef\xbb\xbf" + text.encode())
+    sound, findings = lint(tmp_path)
+    assert (len(sound), findings) == (1, [])
+
+
+@pytest.mark.parametrize(
+    ("banks", "message"),
+    [
+        ("ask: &a [*a]\n", r"phrases.yaml: is not YAML \(found the alias"),
+        ("ask: [a]\nask: [b]\n", "found the key 'ask' twice"),
+        ("1: [a]\n", "not a mapping of names to lists"),
+        ("ask:\n" + "".join(f"- {number}?\n" for number in range(40_000)), "larger than 262,144 bytes"),
+    ],
+)
+def test_hostile_phrase_lists_are_stopped(tmp_path, banks, message):
+    write(tmp_path, answer("{{ label }}"), "---\ntask: verdict\nvariants: {ask: asks}\n---\n")
+    (tmp_path / "phrases.yaml").write_text(banks)
+    with pytest.raises(UsageError, match=message):
+        load_templates(tmp_path)

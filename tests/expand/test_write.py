@@ -158,6 +158,21 @@ def test_a_damaged_shard_is_written_anew(chain_set, tmp_path, few):
     assert contents(out) == before
 
 
+@pytest.mark.parametrize(
+    "changed",
+    [{"pairs": -5}, {"per_template": {"nope": {"fake": 1}}}, {"rejects": [{"x": "y"}]}, {"seal": ""}],
+)
+def test_a_sidecar_changed_by_hand_is_not_believed(chain_set, tmp_path, few, changed):
+    out = tmp_path / "pairs"
+    run(chain_set, out, pairs=200, templates=few)
+    before = contents(out)
+    sidecar = next(out.glob("pairs-*.json"))
+    sidecar.write_text(json.dumps(json.loads(sidecar.read_text()) | changed))
+    (out / "manifest.json").unlink()
+    run(chain_set, out, pairs=200, templates=few)
+    assert contents(out) == before
+
+
 def test_other_folders_are_refused(once, chain_set, tmp_path, few):
     with pytest.raises(FakeInstructError, match=r"another expansion \(other: budget\)"):
         run(chain_set, once[0], pairs=3000)

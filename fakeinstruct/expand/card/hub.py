@@ -40,7 +40,7 @@ def hub_metadata(name: str, manifest: PairManifest) -> dict[str, Any]:
 
 def cell(text: str) -> str:
     """Words that come from data, safe in a cell of a Markdown table."""
-    flat = " ".join(text.split()) or "not said"
+    flat = "".join(filter(str.isprintable, " ".join(text.split()))) or "not said"
     for mark, escaped in (
         ("\\", "\\\\"),
         ("|", "\\|"),

@@ -163,6 +163,8 @@ def _check(format: str, split: str | None, tasks: Sequence[str] | None) -> None:
         "split": ([split] if split is not None else [], [each.value for each in Split]),
         "task": (tasks or [], get_args(Task)),
     }
+    if tasks is not None and not tasks:
+        raise UsageError("no task is named", hint=f"Known: {', '.join(get_args(Task))}.")
     for what, (given, allowed) in known.items():
         for name in given:
             if name not in allowed:
