@@ -12,7 +12,7 @@ INSTALLED := $(VENV)/.installed
 export DS_BUILD_OPS := 0
 export HF_HUB_OFFLINE ?= 1
 
-.PHONY: help install demo cifake bench-expand test test-all lint types format quality snapshots clean
+.PHONY: help install demo cifake bench-expand bench-train test test-all lint types format quality snapshots clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  \1|\2/' | column -t -s '|'
@@ -45,6 +45,9 @@ cifake: install  ## the whole way on CIFAKE: make cifake DATA=cifake.zip
 
 bench-expand: install  ## expansion beside datasets.map and others; CHAINS and PAIRS say how much
 	$(BIN)/python benchmarks/expand.py --chains $(or $(CHAINS),2000) --pairs $(or $(PAIRS),2000000) --out $(RUNS)/bench-expand
+
+bench-train: install  ## training beside TRL's SFTTrainer; IMAGES and THREADS say how much
+	$(BIN)/python benchmarks/train.py --images $(or $(IMAGES),5) --threads $(or $(THREADS),2) --out $(RUNS)/bench-train
 
 test: install  ## the quick tests
 	$(BIN)/python -m pytest -m "not slow"

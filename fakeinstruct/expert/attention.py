@@ -83,7 +83,7 @@ def tree_attention(
         "enable_gqa": key.shape[1] != query.shape[1],
     }
     # gathered once for the whole row: the gradient of a slice is as large as the row, that of a split one piece of it
-    gather = tree.gather.to(query.device)
+    gather, order = tree.on(query.device)
     parts = (states[0].transpose(0, 1).index_select(0, gather) for states in (query, key, value))
     segments = list(zip(*(part.split(tree.sizes) for part in parts), strict=True))
     trunks = {start: segment for (start, _), segment in zip(tree.starts(), segments, strict=False)}
@@ -95,7 +95,7 @@ def tree_attention(
             pieces.append(checkpoint(_attend_branches, *own, use_reentrant=False))
         else:
             pieces.append(_attend_branches(*own))
-    return torch.cat(pieces).index_select(0, tree.order.to(query.device))[None], None
+    return torch.cat(pieces).index_select(0, order)[None], None
 
 
 def _repeated(tree: Layout, key: Tensor) -> int:

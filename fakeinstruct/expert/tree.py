@@ -126,6 +126,16 @@ class Layout:
         places = valid.nonzero()[:, 0]
         return places[self.gather[places].argsort()]
 
+    def on(self, device: torch.device) -> tuple[Tensor, Tensor]:
+        """`gather` and `order` on a device, moved there once and not by every layer."""
+        if device not in self._moved:
+            self._moved[device] = (self.gather.to(device), self.order.to(device))
+        return self._moved[device]
+
+    @cached_property
+    def _moved(self) -> dict[torch.device, tuple[Tensor, Tensor]]:
+        return {}
+
     def padding(self) -> float:
         """Share of a branch's places in attention that hold no token; elsewhere a row has no padding."""
         places = sum(chunk.valid.numel() for chunk in self.chunks)

@@ -1,0 +1,23 @@
+#!/usr/bin/env bash
+# A run on several machines without a scheduler: start this on each of them, with the same arguments. The run's folder
+# and the images must lie under the same path on all.
+#
+#   fakeinstruct train RECIPE pairs=PAIRS out=RUN --prepare                     once, anywhere
+#   training/launch/multi-node.sh RUN 2 first-machine:29500                      on each of the two
+#
+# GPUS is the number of processes on this machine: all of its GPUs, or one process where there are none.
+set -euo pipefail
+run=${1:?the folder of a prepared run}
+machines=${2:?the number of machines}
+meet=${3:?where they meet, HOST:PORT of the first machine}
+if [ ! -f "$run/run.json" ]; then
+  echo "$run is not a prepared run: it has no run.json" >&2
+  exit 2
+fi
+if [ -z "${GPUS:-}" ]; then
+  GPUS=$({ nvidia-smi --list-gpus 2>/dev/null || true; } | wc -l)
+  [ "$GPUS" -gt 0 ] || GPUS=1
+fi
+exec torchrun --nnodes "$machines" --nproc_per_node "$GPUS" \
+  --rdzv_id "$(basename "$run")" --rdzv_backend c10d --rdzv_endpoint "$meet" \
+  -m fakeinstruct.expert.process "$run"
