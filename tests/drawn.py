@@ -43,8 +43,8 @@ def draw_image(path, label: str, rng: np.random.Generator) -> None:
     Image.fromarray(pixels.clip(0, 255).astype(np.uint8)).save(path)
 
 
-def make_pairs(folder, *, images: int = 24, seed: int = 0):
-    """A pair set of `images` images, three pairs each, one of several turns."""
+def make_pairs(folder, *, images: int = 24, seed: int = 0, held_out: str = "test"):
+    """A pair set of `images` images, three pairs each, one of several turns; a third of the images is held out."""
     rng = np.random.default_rng(seed)
     (folder / "images").mkdir(parents=True)
     rows = []
@@ -52,7 +52,7 @@ def make_pairs(folder, *, images: int = 24, seed: int = 0):
         label = ("real", "fake")[number % 2]
         path = f"images/{number:03d}.png"
         draw_image(folder / path, label, rng)
-        split = "train" if number < images * 2 // 3 else "test"
+        split = "train" if number < images * 2 // 3 else held_out
         verdict = (turn("user", QUESTION, image=True), turn("assistant", label))
         reasons = (
             turn("user", "What speaks for your verdict?", image=True),
@@ -89,7 +89,7 @@ def make_pairs(folder, *, images: int = 24, seed: int = 0):
         templates_sha256="0" * 64,
         per_task={"verdict": 2 * images, "reasoning": images},
         per_template={},
-        per_split={"train": trained, "test": len(rows) - trained},
+        per_split={"train": trained, held_out: len(rows) - trained},
         shards={"pairs-0.parquet": sha256_file(folder / "pairs-0.parquet")},
         readouts=(
             VerdictReadout(template="verdict/one_word", prompts=(QUESTION,), fake=("fake",), real=("real",)),

@@ -79,6 +79,10 @@ def load_tuned(base: str, tune: Tune, dtype: torch.dtype) -> Any:
 
     under = adapted_base(base)
     model = AutoModelForImageTextToText.from_pretrained(under or base, dtype=dtype)
+    if any(hasattr(parameter, "ds_id") for parameter in model.parameters()):
+        # under ZeRO-3 Transformers 5.23 notes every renaming that it knows as one it used, and would undo them all in
+        # the names that it saves (language_model.model.model); without the note it takes the family's own
+        model.__dict__.pop("_weight_conversions", None)
     if under is None:
         return apply_tune(model, tune)
     adapted = _with_adapter(model, base, under, trainable=tune.method == "lora")

@@ -69,7 +69,11 @@ def _estimate(stage: Recipe, recipe: Recipe) -> Estimate:
     reason = unpacked(stage, config)
     load = workload(stage, image_tokens, limits_of(stage, packed=reason is None), packed=reason is None)
     return Estimate(
-        parts, reason, image_tokens, load, memory(stage, parts, config, load, sharing=sharing, packed=reason is None)
+        parts,
+        reason,
+        image_tokens,
+        load,
+        memory(stage, parts, config, load, sharing=sharing, packed=reason is None),
     )
 
 

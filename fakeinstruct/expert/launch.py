@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import asdict
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
 from fakeinstruct.base.errors import Rejects, UsageError
 from fakeinstruct.base.files import fingerprint, read_json, write_json, write_jsonl
@@ -16,6 +15,7 @@ from fakeinstruct.base.versions import versions
 from fakeinstruct.expand.pair import Pair, PairSet, open_pairs
 from fakeinstruct.expert.base_model import adapted_base, base_sha256
 from fakeinstruct.expert.card import ExpertCard, Readout, save_card
+from fakeinstruct.expert.identity import difference, identity_of
 from fakeinstruct.expert.recipe import Recipe
 from fakeinstruct.expert.rows import RowWriter, choose
 from fakeinstruct.expert.run import RunFolder
@@ -69,7 +69,9 @@ def trainable_pairs(folder: Path, image_root: Path | None) -> PairSet:
     if (folder / "meta.json").is_file() and not (folder / "manifest.json").is_file():
         open_chains(folder).check_trainable()
         raise UsageError(
-            "holds chains, not pairs", file=folder, hint="Make pairs of them: fakeinstruct expand CHAINS --out PAIRS."
+            "holds chains, not pairs",
+            file=folder,
+            hint="Make pairs of them: fakeinstruct expand CHAINS --out PAIRS.",
         )
     return open_pairs(folder, image_root=image_root)
 
@@ -114,35 +116,6 @@ def train_stage(recipe: Recipe, pairs: PairSet, rejects: Rejects, *, start: bool
     elif start:
         start_processes(run, recipe.hardware.processes)
     return run
-
-
-def identity_of(recipe: Recipe, pairs: PairSet) -> str:
-    """What makes a run this one and no other: all that its result depends on."""
-    aside: dict[str, Any] = {"out": True, "pairs": True, "image_root": True, "checkpoints": {"every", "keep"}}
-    return fingerprint(
-        {
-            "recipe": recipe.model_dump(mode="json", exclude=aside),
-            "pairs": pairs.manifest.model_dump(mode="json", exclude={"image_root"}),
-        }
-    )
-
-
-def difference(run: RunFolder, recipe: Recipe) -> str:
-    """In what the run in a folder differs from a recipe: the first field, or the pairs."""
-    before, now = (flat(one) for one in (read_json(run.recipe), recipe.model_dump(mode="json")))
-    aside = ("out", "pairs", "image_root", "stages", "checkpoints.every", "checkpoints.keep")
-    for field in sorted(before.keys() | now.keys()):
-        if before.get(field) != now.get(field) and field not in aside and not field.startswith("packing"):
-            return f"another recipe: there {field} = {before.get(field)}, here {now.get(field)}"
-    return "another recipe or of other pairs"
-
-
-def flat(settings: Mapping[str, Any], under: str = "") -> dict[str, Any]:
-    """Nested settings by their dotted names."""
-    found: dict[str, Any] = {}
-    for name, value in settings.items():
-        found |= flat(value, f"{under}{name}.") if isinstance(value, dict) else {f"{under}{name}": value}
-    return found
 
 
 def write_recipe(run: RunFolder, recipe: Recipe) -> None:

@@ -11,6 +11,7 @@ import os
 import shutil
 import sys
 import traceback
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -146,7 +147,7 @@ def collator(
         processor,
         image_root,
         weights=recipe.loss.weights,
-        tasks=tasks,
+        tasks=tuple(dict.fromkeys((*tasks, "verdict"))),  # validation asks for verdicts, learned or not
         mirror=recipe.data.mirror,
         join=family_of(model.config).join,
     )
@@ -175,7 +176,6 @@ def save_expert(trainer: ExpertTrainer, processor: Any, run: RunFolder, facts: d
     torch.distributed.barrier()
     if trainer.is_world_process_zero():
         processor.save_pretrained(temporary)
-        trainer.model.config.save_pretrained(temporary)  # adapters are saved without it
         card = load_card(run.prepared)
         card = card.model_copy(update={"trained_on": card.trained_on | facts})
         save_card(temporary, card)
@@ -195,20 +195,25 @@ def main() -> None:
         try:
             train_process(folder)
             return
-        except FakeInstructError as error:
-            say(error=str(error), status=int(error.status))
-        except torch.OutOfMemoryError as error:
-            traceback.print_exc()
-            say(error=f"the GPU's memory is full: {str(error).splitlines()[0]} {FULL}", status=1)
-        except OSError as error:
-            traceback.print_exc()
-            problem = from_os_error(error, error.filename or folder)
-            say(error=str(problem), status=int(problem.status))
         except Exception as error:
-            traceback.print_exc()
-            say(failure=f"{type(error).__name__}: {(str(error).strip().splitlines() or [''])[0]}"[:500])
-        sys.stderr.flush()
+            say(**told(error, folder))  # before anything is written to the log, whose disk may be full
+            with suppress(OSError):
+                traceback.print_exc()
+                sys.stderr.flush()
         os._exit(1)  # without waiting for the others, which wait for this one; torchrun ends them
+
+
+def told(error: Exception, folder: Path) -> dict[str, Any]:
+    """What the launcher is told of an error: the user's problem as `error` with its status, any other as `failure`."""
+    first = (str(error).strip().splitlines() or [""])[0][:500]
+    if isinstance(error, FakeInstructError):
+        return {"error": str(error), "status": int(error.status)}
+    if isinstance(error, OSError):
+        problem = from_os_error(error, error.filename or folder)
+        return {"error": str(problem), "status": int(problem.status)}
+    if isinstance(error, torch.OutOfMemoryError):
+        return {"error": f"the GPU's memory is full: {first} {FULL}", "status": 1}
+    return {"failure": f"{type(error).__name__}: {first}"}
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ from transformers.utils import cached_file
 
 from fakeinstruct.base.errors import UsageError
 from fakeinstruct.expert import vision  # noqa: F401 - registers the small tower
+from fakeinstruct.expert.base_model import adapted_base
 from fakeinstruct.expert.image_tensors import TOKENS
 from fakeinstruct.expert.rows import image_block
 
@@ -39,7 +40,7 @@ def load_processor(name: str | Path) -> Any:
         UsageError: If the folder holds none, or its tokenizer lacks the image token.
     """
     try:
-        kind = PROCESSOR_MAPPING.get(type(AutoConfig.from_pretrained(name)), None)
+        kind = PROCESSOR_MAPPING.get(type(AutoConfig.from_pretrained(adapted_base(str(name)) or name)), None)
         if kind is not None and "video_processor" in kind.get_attributes():
             processor = without_videos(kind).from_pretrained(name)
             processor.video_settings = _video_settings(name)

@@ -125,7 +125,7 @@ class Checkpoints(StrictModel):
 
     every: Positive = 500
     keep: Positive = 2
-    choose: Literal["validation", "last"] = "last"
+    choose: Literal["validation", "last"] = "validation"
     validation_images: Positive = 512
 
 

@@ -20,8 +20,10 @@ from torch import Tensor
 
 from fakeinstruct.base.errors import Rejects, UsageError
 from fakeinstruct.expand.pair import Pair, PairSet, open_pairs
+from fakeinstruct.expert.base_model import adapted_base
 from fakeinstruct.expert.collate import Collator, PackCollator
 from fakeinstruct.expert.dry_run import meta_model, unpacked
+from fakeinstruct.expert.families import family_of
 from fakeinstruct.expert.launch import vocabulary_texts
 from fakeinstruct.expert.order import rows
 from fakeinstruct.expert.packing import model_positions
@@ -54,6 +56,7 @@ class Shown:
         layout: Of a packed row.
         lengths: Tokens of each row without padding.
         pairs: What stands in the row, in order.
+        rejects: Pairs of the images that cannot be learned.
     """
 
     ids: Tensor
@@ -62,6 +65,7 @@ class Shown:
     layout: Layout | None
     lengths: list[int]
     pairs: list[Pair]
+    rejects: Rejects
 
 
 def show_labels(recipe: Recipe) -> Iterator[Text]:
@@ -91,7 +95,8 @@ def show_labels(recipe: Recipe) -> Iterator[Text]:
 def processor_of(recipe: Recipe, pairs: PairSet) -> Any:
     """The base's processor; of the small expert one with a vocabulary of some of its conversations."""
     if recipe.small is None:
-        return load_processor(recipe.base)
+        whole = (Path(recipe.base) / "tokenizer_config.json").is_file()  # an adapter may have none of its own
+        return load_processor(recipe.base if whole else adapted_base(recipe.base) or recipe.base)
     from fakeinstruct.expert.small import build_processor
 
     split = recipe.single()[0].data.split
@@ -114,7 +119,8 @@ def draw(recipe: Recipe, pairs: PairSet, processor: Any, model: Any) -> Shown:
     chosen = [pair for _, own in islice(images, IMAGES) for pair in own]
     with TemporaryDirectory() as folder:
         file = Path(folder) / "rows.arrow"
-        RowWriter(processor, pairs, recipe.data, Rejects()).write(file, chosen)
+        rejects = Rejects()
+        RowWriter(processor, pairs, recipe.data, rejects).write(file, chosen)
         written = Dataset.from_file(str(file), in_memory=True)
     index = index_of(written)
     packed = unpacked(recipe, model.config) is None
@@ -124,13 +130,13 @@ def draw(recipe: Recipe, pairs: PairSet, processor: Any, model: Any) -> Shown:
     make: Any = Collator
     if packed:
         make = partial(PackCollator, positions=model_positions(model, int(processor.image_token_id)))
-    torch.manual_seed(recipe.seed)
-    batch = make(processor, pairs.image_root, tasks=index.tasks, mirror=recipe.data.mirror)(read)
+    options = {"tasks": index.tasks, "mirror": recipe.data.mirror, "join": family_of(model.config).join}
+    batch = make(processor, pairs.image_root, **options)(read)
     by_id = {pair.id: pair for pair in chosen}
-    return shown_batch(batch, [by_id[row["id"]] for row in read])
+    return shown_batch(batch, [by_id[row["id"]] for row in read], rejects)
 
 
-def shown_batch(batch: dict[str, Any], pairs: list[Pair]) -> Shown:
+def shown_batch(batch: dict[str, Any], pairs: list[Pair], rejects: Rejects) -> Shown:
     """Read a batch back: a packed row, or a row for each pair."""
     ids, targets = batch["input_ids"], batch["targets"]
     supervised = torch.zeros_like(ids, dtype=torch.bool)
@@ -138,9 +144,9 @@ def shown_batch(batch: dict[str, Any], pairs: list[Pair]) -> Shown:
         True  # each predicts the next
     )
     if "tree" not in batch:
-        return Shown(ids, supervised, None, None, batch["attention_mask"].sum(1).tolist(), pairs)
+        return Shown(ids, supervised, None, None, batch["attention_mask"].sum(1).tolist(), pairs, rejects)
     positions = batch["position_ids"].reshape(-1, ids.shape[1]).amax(0)
-    return Shown(ids, supervised, positions, batch["tree"], [ids.shape[1]], pairs)
+    return Shown(ids, supervised, positions, batch["tree"], [ids.shape[1]], pairs, rejects)
 
 
 def describe(shown: Shown) -> Text:
@@ -162,6 +168,9 @@ def describe(shown: Shown) -> Text:
             f"one row: {len(trees):,} trees, {shared:,} tokens in prefixes, {tokens - shared:,} in branches; "
             f"padding {shown.layout.padding():.1%}; the same pairs alone {alone:,} tokens ({alone / tokens:.1f} times)"
         )
+    lines += [
+        f"{count:,} pairs of these images left out: {reason}" for reason, count in shown.rejects.reasons()
+    ]
     lines.append(f"drawn from the first {IMAGES} images; a run draws from all")
     return Text.assemble("\n".join(lines), "\n\n", *LEGEND, "\n")
 

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -32,7 +33,7 @@ def start_processes(run: RunFolder, processes: int) -> None:
     module = ["-m", "fakeinstruct.expert.process", str(run.folder)]
     torchrun = ["torch.distributed.run", "--rdzv-backend=c10d", "--rdzv-endpoint=127.0.0.1:0"]
     command = [sys.executable, "-m", *torchrun, f"--nproc-per-node={processes}", *module]
-    with run.log.open("ab") as log:
+    with run.log.open("ab", buffering=0) as log:
         lock(log, run)
         began = log.tell()
         process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
@@ -101,7 +102,8 @@ def read_messages(process: subprocess.Popen[bytes], log: Any) -> Iterator[dict[s
         if isinstance(message, dict):
             yield message
         else:
-            log.write(line)
+            with suppress(OSError):  # a full disk is the processes' to report
+                log.write(line)
 
 
 def show_parts(messages: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:

@@ -7,6 +7,7 @@ from contextlib import nullcontext
 from functools import partial
 from itertools import islice
 from pathlib import Path
+from shutil import disk_usage
 from typing import Any
 
 import torch
@@ -207,10 +208,9 @@ class ExpertTrainer(Trainer):
             if not written_badly(error):
                 raise
             raise FakeInstructError(
-                f"the checkpoint could not be written ({str(error).splitlines()[0][:150]})",
+                f"the checkpoint could not be written: {why_unwritten(error, Path(self.args.output_dir))}",
                 file=folder_of(Path(self.args.output_dir), self.state.global_step),
-                hint="Is the disk full? Free some room and run the same command again: it goes on from the last "
-                "complete checkpoint.",
+                hint="Free some room and run the same command again: it goes on from the last complete checkpoint.",
             ) from error
 
     def _finite(self) -> bool:
@@ -235,6 +235,12 @@ class ExpertTrainer(Trainer):
 
 def written_badly(error: Exception) -> bool:
     """Whether an error comes from writing a file: PyTorch's writer, in C++, raises a RuntimeError and no OSError."""
-    return (
-        not isinstance(error, RuntimeError) or "PytorchStreamWriter" in str(error) or "iostream" in str(error)
-    )
+    writer = ("inline_container", "PytorchStreamWriter", "iostream")
+    return not isinstance(error, RuntimeError) or any(name in str(error) for name in writer)
+
+
+def why_unwritten(error: Exception, folder: Path) -> str:
+    """Why a file could not be written; PyTorch's writer does not say that the disk is full."""
+    if disk_usage(folder).free < 2**20:
+        return "the disk is full"
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:150]

@@ -157,7 +157,11 @@ def _sums(dealt: Rows, per_tree: Integers) -> Integers:
 
 
 def texts_of(recipe: Recipe, image_tokens: int) -> Texts:
-    """The pairs of a recipe, counted or assumed."""
+    """The pairs of a recipe, counted or assumed.
+
+    Raises:
+        UsageError: If no pair is left to learn.
+    """
     if recipe.pairs is None:
         return assumed(recipe, image_tokens)
     pairs = open_pairs(recipe.pairs, image_root=recipe.image_root)
@@ -166,30 +170,34 @@ def texts_of(recipe: Recipe, image_tokens: int) -> Texts:
         tables.append(read(replace(pairs, files=(file,)), recipe))
         if sum(map(len, tables)) >= MOST:
             break
-    share = len(tables) / len(pairs.files)
-    table = pa.concat_tables(tables).combine_chunks()
-    text, answers = letters(table["messages"].combine_chunks())
-    shown = pc.list_value_length(table["images"]).to_numpy()
-    tokens = np.ceil(text / LETTERS).astype(np.int64) + shown * image_tokens
-    fits = tokens <= recipe.data.max_tokens
-    if not fits.any():
+    texts = counted(pa.concat_tables(tables), image_tokens, recipe.data.max_tokens)
+    if not len(texts.index):
         raise UsageError(
-            f"no pair of the split '{recipe.data.split}' is left to learn ({len(fits):,} read)",
+            f"no pair of the split '{recipe.data.split}' is left to learn ({texts.too_long:,} read)",
             file=pairs.folder,
             hint="See data.split, data.templates, data.pairs_per_image and data.max_tokens of the recipe.",
         )
+    share = len(tables) / len(pairs.files)
+    return texts if share == 1 else replace(texts, share=share, source="counted in part")
+
+
+def counted(table: pa.Table, image_tokens: int, most: int) -> Texts:
+    """The pairs of a table, without those of more than `most` tokens."""
+    text, answers = letters(table["messages"].combine_chunks())
+    shown = pc.list_value_length(table["images"]).to_numpy()
+    tokens = np.ceil(text / LETTERS).astype(np.int64) + shown * image_tokens
+    fits = tokens <= most
     task = table["task"].combine_chunks().dictionary_encode()
     path = pc.struct_field(pc.list_element(table["images"], 0), "path").combine_chunks().dictionary_encode()
-    image = np.cumsum(np.diff(path.indices.to_numpy(), prepend=-1) != 0) - 1
     index = Index(
-        image=image[fits],
+        image=(np.cumsum(np.diff(path.indices.to_numpy(), prepend=-1) != 0) - 1)[fits],
         task=task.indices.to_numpy().astype(np.int8)[fits],
         tasks=tuple(task.dictionary.to_pylist()),
         tokens=tokens[fits].astype(np.int32),
         prefix=np.full(int(fits.sum()), image_tokens + TURN, np.int32),
     )
-    source: Source = "counted" if share == 1 else "counted in part"
-    return Texts(index, np.ceil(answers / LETTERS).astype(np.int64)[fits], share, int((~fits).sum()), source)
+    tokens_said = np.ceil(answers / LETTERS).astype(np.int64)
+    return Texts(index, tokens_said[fits], 1.0, int((~fits).sum()), "counted")
 
 
 def read(pairs: PairSet, recipe: Recipe) -> pa.Table:

@@ -74,6 +74,9 @@ def training_processes(run: Path) -> list[int]:
     found = []
     for process in Path("/proc").iterdir():
         with suppress(OSError):
-            if process.name.isdigit() and f"fakeinstruct.expert.process\0{run}" in (process / "cmdline").read_text():
+            if (
+                process.name.isdigit()
+                and f"fakeinstruct.expert.process\0{run}" in (process / "cmdline").read_text()
+            ):
                 found.append(int(process.name))
     return found

@@ -76,7 +76,8 @@ def test_another_number_of_processes_is_refused(folder):
 
 
 @pytest.mark.parametrize(
-    ("keep", "best", "left"), [(1, None, [100]), (2, None, [10, 100]), (1, 5, [5, 100]), (5, None, [5, 10, 100])]
+    ("keep", "best", "left"),
+    [(1, None, [100]), (2, None, [10, 100]), (1, 5, [5, 100]), (5, None, [5, 10, 100])],
 )
 def test_the_newest_and_the_best_are_kept(folder, keep, best, left):
     prune(folder, keep, folder / f"checkpoint-{best}" if best else None)

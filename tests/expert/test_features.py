@@ -8,13 +8,21 @@ from pathlib import Path
 
 import pytest
 import torch
+from datasets import Dataset
+from running import run_recipe, small_recipe
 from test_exactness import Sample, packed_loss
 from tiny import EXACT, tiny_llava, tiny_qwen2_5_vl
 
+from fakeinstruct.base.errors import Rejects
+from fakeinstruct.expand.pair import open_pairs
 from fakeinstruct.expert.attention import use_tree_attention
+from fakeinstruct.expert.collate import Collator, PackCollator
 from fakeinstruct.expert.families import family_of
 from fakeinstruct.expert.features import ImageKey, image_key, keep_features, tower_of, why_not_kept
-from fakeinstruct.expert.recipe import Tune
+from fakeinstruct.expert.packing import plain_positions
+from fakeinstruct.expert.recipe import Data, Tune
+from fakeinstruct.expert.rows import RowWriter, choose
+from fakeinstruct.expert.sft import IGNORE
 from fakeinstruct.expert.tune import apply_tune
 
 KEPT = ["llava", "small", "llava_next", "internvl", "qwen2_5_vl", "qwen3_vl"]
@@ -145,11 +153,16 @@ def test_why_features_are_not_kept():
     assert keep_features(frozen(EXACT["llava"]()), 0.0) == (None, None)
 
 
-def test_adapters_on_the_language_model_leave_the_tower_frozen():
-    tiny = tiny_llava()
+@pytest.mark.parametrize("make", [tiny_llava, tiny_qwen2_5_vl])
+@pytest.mark.parametrize("checkpointing", [False, True], ids=["kept", "checkpointing"])
+def test_adapters_on_the_language_model_leave_the_tower_frozen(make, checkpointing):
+    tiny = make()
     recipe = Tune(method="lora", parts=("language_model",), lora={"rank": 2, "alpha": 4})
     model = apply_tune(tiny.model.train(), recipe)
     use_tree_attention(model)
+    if checkpointing:
+        model.enable_input_require_grads()
+        model.activation_checkpointing_enable({"use_reentrant": False})
     sample = Sample(tiny)
     expected = learn(copy.deepcopy(model), sample)
     features, _ = keep_features(model, 1.0)
@@ -177,3 +190,45 @@ def test_under_zero3_processes_go_through_the_tower_together(family):
         without, kept = line["losses"]
         assert kept == pytest.approx(without, rel=1e-5)
         assert line["counts"] == [12, 9 - 3 * line["rank"]]
+
+
+def test_the_collator_names_each_image_of_a_row_in_order(processor, pairs_folder, tmp_path):
+    pairs = open_pairs(pairs_folder)
+    RowWriter(processor, pairs, Data(), Rejects()).write(tmp_path / "rows", choose(pairs, Data()))
+    rows = Dataset.from_file(str(tmp_path / "rows")).to_list()
+    chosen = [
+        rows[3] | {"tree": 0},
+        rows[4] | {"tree": 0},
+        rows[0] | {"tree": 1, "crops": [(0.0, 0.0, 0.5, 0.5)]},
+    ]
+    chosen[-1] |= {"input_ids": chosen[-1]["input_ids"] + [processor.image_token_id]}
+    chosen[-1] |= {"labels": chosen[-1]["labels"] + [IGNORE]}
+    chosen = [row | {"counts": True, "epoch": 0} for row in chosen]
+    batch = PackCollator(processor, pairs_folder, positions=plain_positions)(chosen)
+    found = [(key.path, key.crop, key.mirrored, key.rows) for key in batch["image_keys"]]
+    crop = (0.0, 0.0, 0.5, 0.5)
+    assert found == [
+        ("images/001.png", None, False, 1),
+        ("images/000.png", None, False, 1),
+        ("images/000.png", crop, False, 1),
+    ]
+    alone = Collator(processor, pairs_folder)(chosen[:2])
+    assert [key.path for key in alone["image_keys"]] == ["images/001.png"] * 2
+
+
+@pytest.mark.slow
+def test_a_run_learns_the_same_and_says_how_much_was_known(base_folder, pairs_folder, tmp_path):
+    found = {}
+    for gib in (0.0, 1.0):
+        hardware = {"feature_cache_gib": gib}
+        optimizer = {"epochs": 2, "batch": 12}
+        recipe = small_recipe(
+            base_folder, pairs_folder, tmp_path / f"run{gib}", hardware=hardware, optimizer=optimizer
+        )
+        history = json.loads(run_recipe(recipe).history.read_text())
+        found[gib] = [entry for entry in history if "loss" in entry]
+    steps = len(found[0.0])
+    assert steps == 8  # 16 images of three pairs, four images a step, twice
+    assert [entry["loss"] for entry in found[1.0]] == pytest.approx([entry["loss"] for entry in found[0.0]])
+    assert all("features_known" not in entry for entry in found[0.0])
+    assert [entry["features_known"] for entry in found[1.0]] == [0.0] * (steps // 2) + [1.0] * (steps // 2)

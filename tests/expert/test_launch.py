@@ -47,7 +47,7 @@ def test_chains_for_evaluation_only_say_why(prepared, tmp_path):
 
 
 def test_chains_are_not_pairs(prepared, tmp_path):
-    with pytest.raises(UsageError, match="holds chains, not pairs.*fakeinstruct expand"):
+    with pytest.raises(UsageError, match=r"holds chains, not pairs\..*fakeinstruct expand"):
         prepared(pairs=make_chains(tmp_path / "chains", 4))
 
 
@@ -75,7 +75,9 @@ def test_a_tokenizer_without_the_image_token_is_refused(prepared, base_folder, t
     base = shutil.copytree(base_folder, tmp_path / "base")
     file = base / "tokenizer.json"
     tokenizer = read_json(file)
-    tokenizer["added_tokens"] = [token for token in tokenizer["added_tokens"] if token["content"] != "<image>"]
+    tokenizer["added_tokens"] = [
+        token for token in tokenizer["added_tokens"] if token["content"] != "<image>"
+    ]
     write_json(file, tokenizer)
     settings = read_json(base / "tokenizer_config.json")
     for name in ("additional_special_tokens", "extra_special_tokens", "added_tokens_decoder"):
@@ -167,4 +169,3 @@ def test_a_folder_that_is_trained_in_is_locked(tmp_path):
 
 def test_a_user_who_stops_is_told_where_it_goes_on(tmp_path):
     assert "begins anew" in how_to_go_on(RunFolder(tmp_path))
-

@@ -13,7 +13,11 @@ COUNTS = {
     "supervised": 98_765,
     "per_task": {"verdict": 1800, "reasoning": 3000},
 }
-HISTORY = [{"step": 50, "eval_verdict_nll": 0.31}, {"step": 60, "loss": 1.0}, {"step": 100, "eval_verdict_nll": 0.42}]
+HISTORY = [
+    {"step": 50, "eval_verdict_nll": 0.31},
+    {"step": 60, "loss": 1.0},
+    {"step": 100, "eval_verdict_nll": 0.42},
+]
 
 
 def card(base="somebody/model-7b", chosen=50):

@@ -72,14 +72,16 @@ def check_same(run, undisturbed):
     assert max(float((after[name] - expected[name]).abs().max()) for name in expected) < 1e-6
 
 
-def images_by_step(run, recipe):
-    """The images that each step opens, from the first on."""
-    process = SimpleNamespace(process_index=0, world_size=1)
+def images_by_step(run, recipe, rank=0, processes=1):
+    """The images that each row of a process opens, from the first on."""
+    process = SimpleNamespace(process_index=rank, world_size=processes)
     rows, sampler = drawn_rows(run.rows, recipe, process, seed=recipe.seed)
     return [{rows[one.pair]["image"] for one in row} for row in sampler]
 
 
-def test_a_resumed_run_goes_on_at_the_exact_pair_and_opens_no_image_that_it_skips(undisturbed, halfway, pairs):
+def test_a_resumed_run_goes_on_at_the_exact_pair_and_opens_no_image_that_it_skips(
+    undisturbed, halfway, pairs
+):
     seen = images_by_step(undisturbed, halfway)
     assert len(seen) == 12
     skipped = set.union(*seen[:HALF]) - set.union(*seen[HALF:])
@@ -93,12 +95,16 @@ def test_a_resumed_run_goes_on_at_the_exact_pair_and_opens_no_image_that_it_skip
             (pairs / f"{image}.away").rename(pairs / image)
 
 
-def test_an_image_that_is_missing_later_is_named_and_the_run_goes_on_when_it_is_back(undisturbed, halfway, pairs):
+def test_an_image_that_is_missing_later_is_named_and_the_run_goes_on_when_it_is_back(
+    undisturbed, halfway, pairs
+):
     seen = images_by_step(undisturbed, halfway)
     image = sorted(seen[9] - set.union(*seen[HALF:9]))[0]
     (pairs / image).rename(pairs / f"{image}.away")
     try:
-        with pytest.raises(FakeInstructError, match=rf"{image}.*record \d+/\d.*is missing\. Put it right") as caught:
+        with pytest.raises(
+            FakeInstructError, match=rf"{image}.*record \d+/\d.*is missing\. Put it right"
+        ) as caught:
             train(halfway)
     finally:
         (pairs / f"{image}.away").rename(pairs / image)
@@ -183,6 +189,21 @@ def wait_for_checkpoint(process, run):
         assert process.poll() is None, process.communicate()
         assert time.monotonic() < deadline
         time.sleep(0.05)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("workers", [0, 2])
+def test_a_problem_of_the_second_process_alone_ends_both_and_is_told(base_folder, tmp_path, workers):
+    pairs = make_pairs(tmp_path / "pairs")
+    hardware = {"processes": 2, "deepspeed": "zero2", "loader_workers": workers}
+    recipe = small_recipe(base_folder, pairs, tmp_path / "run", hardware=hardware)
+    train(recipe, start=False)
+    first, second = (images_by_step(RunFolder(recipe.out), recipe, rank, 2) for rank in (0, 1))
+    image = sorted(set.union(*second) - set.union(*first))[0]
+    (pairs / image).unlink()
+    with pytest.raises(FakeInstructError, match=rf"{image}, record \d+/\d.*is missing\. Put it right"):
+        train(recipe)
+    assert training_processes(recipe.out) == []
 
 
 @pytest.mark.slow

@@ -5,8 +5,12 @@ import re
 import pytest
 import torch
 from drawn import TINY, make_pairs
+from tiny import tiny_qwen2_5_vl, tiny_qwen3_vl
+from typer.testing import CliRunner
 
 from fakeinstruct.base.errors import FakeInstructError, UsageError
+from fakeinstruct.cli.main import app
+from fakeinstruct.expert.packing import model_positions
 from fakeinstruct.expert.recipe import Recipe
 from fakeinstruct.expert.sft import IGNORE
 from fakeinstruct.expert.show import SUPERVISED, clean, show_labels, spell
@@ -22,6 +26,12 @@ def recipe(pairs, **sections):
 def test_a_packed_row_in_plain_text(pairs_folder, snapshot):
     text = "\n".join(shown.plain for shown in show_labels(recipe(pairs_folder)))
     snapshot("show-labels.txt", text)
+
+
+def test_pairs_that_cannot_be_learned_are_counted(pairs_folder):
+    text = next(show_labels(recipe(pairs_folder, data={"max_tokens": 40}))).plain
+    assert "16 pairs of these images left out: " in text
+    assert "more than data.max_tokens = 40" in text
 
 
 def test_each_stage_is_shown_with_its_own_pairs(pairs_folder):
@@ -77,3 +87,28 @@ def test_without_pairs_or_with_none_left(tmp_path):
     pairs = make_pairs(tmp_path / "pairs", images=2)
     with pytest.raises(FakeInstructError, match="is left to learn"):
         list(show_labels(recipe(pairs, data={"templates": ["no/such"]})))
+
+
+@pytest.mark.parametrize("make", [tiny_qwen2_5_vl, tiny_qwen3_vl])
+def test_a_model_without_weights_knows_its_positions(make):
+    tiny = make()
+    block = tiny.image(0)
+    ids = torch.tensor([[1, *block["input_ids"], 30, 31, 32]])
+    expected = model_positions(tiny.model, tiny.image_token)(ids, [block])
+    bare = model_positions(tiny.model.to("meta"), tiny.image_token)(ids, [block])
+    assert torch.equal(bare, expected)
+    assert bare[:, -1].max() < ids.shape[1] - 1  # an image takes fewer positions than tokens
+
+
+def test_both_looks_from_the_command_line(pairs_folder, tmp_path):
+    file = tmp_path / "recipe.json"
+    file.write_text(recipe(pairs_folder).model_dump_json())
+    file = file.rename(tmp_path / "recipe.yaml")
+    for option, expected in (
+        ("--show-labels", "[[ real</s>]]"),
+        ("--dry-run", "pairs an epoch     48 (counted)"),
+    ):
+        ended = CliRunner().invoke(app, ["train", str(file), option])
+        assert ended.exit_code == 0, ended.output
+        assert expected in ended.stdout
+        assert "\x1b" not in ended.stdout

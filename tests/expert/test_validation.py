@@ -30,7 +30,7 @@ def test_each_image_gives_one_verdict(validated_pairs):
 
 
 def test_a_limit_takes_the_same_images_from_any_set(validated_pairs, tmp_path):
-    few, more = (set(pair.chain for pair in chosen(validated_pairs, images)) for images in (3, 5))
+    few, more = ({pair.chain for pair in chosen(validated_pairs, images)} for images in (3, 5))
     assert few < more
     assert len(few) == 3
 
@@ -58,7 +58,9 @@ LORA = {"method": "lora", "parts": ["language_model"], "lora": {"rank": 4, "alph
         ({}, {"processes": 1, "deepspeed": "zero2"}, "model.safetensors"),
         pytest.param(LORA, {"processes": 2, "deepspeed": "zero3"}, "adapter_model.safetensors"),
         pytest.param({}, {"processes": 2, "deepspeed": "zero3"}, "model.safetensors", marks=pytest.mark.slow),
-        pytest.param(LORA, {"processes": 1, "deepspeed": "zero2"}, "adapter_model.safetensors", marks=pytest.mark.slow),
+        pytest.param(
+            LORA, {"processes": 1, "deepspeed": "zero2"}, "adapter_model.safetensors", marks=pytest.mark.slow
+        ),
     ],
 )
 def test_the_checkpoint_with_the_likeliest_verdicts_becomes_the_expert(
@@ -71,7 +73,13 @@ def test_the_checkpoint_with_the_likeliest_verdicts_becomes_the_expert(
             validated_pairs,
             tmp_path / "run",
             tune=tune,
-            optimizer={"lr": 0.3, "warmup": 1.0, "batch": 24, "epochs": 3, "schedule": "constant_with_warmup"},
+            optimizer={
+                "lr": 0.3,
+                "warmup": 1.0,
+                "batch": 24,
+                "epochs": 3,
+                "schedule": "constant_with_warmup",
+            },
             checkpoints={"choose": "validation", "keep": 9},
             hardware=hardware,
         )
