@@ -17,8 +17,9 @@ README = """---
 
 # {title}
 
-{what} It is an expert for image forensics, made by FakeInstruct: asked whether an image is real or fake, it answers
-in words.
+{what}
+
+It is an expert for image forensics, made by FakeInstruct: asked whether an image is real or fake, it answers in words.
 
 ## Training
 
@@ -78,14 +79,20 @@ def model_card(
     """The text of the card; see `write_model_card`."""
     small, base = card.base == "small", f"`{card.base}`"
     what = f"Adapters (LoRA) on {base}." if adapter else f"A model fine-tuned from {base}."
-    readout = READOUT.format(prompt=card.readouts[0].prompt) if card.readouts else "It has no question for a verdict."
+    readout = (
+        READOUT.format(prompt=card.readouts[0].prompt)
+        if card.readouts
+        else "It has no question for a verdict."
+    )
     return README.format(
         header=yaml.safe_dump(_header(card, adapter=adapter), sort_keys=False),
         title=f"Image-forensics expert ({Path(card.base).name})",
         what="A small LLaVA built from scratch." if small else what,
         rows="\n".join(f"| {name} | {value} |" for name, value in _rows(card.trained_on, counts)),
         validation=_validation(history, card.trained_on.get("chosen_step")),
-        imports="    from fakeinstruct.expert import vision  # registers the small vision tower\n" if small else "",
+        imports="    from fakeinstruct.expert import vision  # registers the small vision tower\n"
+        if small
+        else "",
         readout=readout,
     )
 

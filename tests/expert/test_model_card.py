@@ -79,4 +79,4 @@ def test_without_validation_it_says_so():
 def test_the_small_expert_says_what_to_import():
     text = model_card(card("small"), COUNTS, [], adapter=False)
     assert "from fakeinstruct.expert import vision" in text
-    assert max(map(len, text.splitlines())) <= 130
+    assert max(map(len, text.splitlines())) <= 120

@@ -95,6 +95,7 @@ def test_a_resumed_run_goes_on_at_the_exact_pair_and_opens_no_image_that_it_skip
             (pairs / f"{image}.away").rename(pairs / image)
 
 
+@pytest.mark.slow
 def test_an_image_that_is_missing_later_is_named_and_the_run_goes_on_when_it_is_back(
     undisturbed, halfway, pairs
 ):
@@ -114,6 +115,7 @@ def test_an_image_that_is_missing_later_is_named_and_the_run_goes_on_when_it_is_
     check_same(run_recipe(halfway), undisturbed)
 
 
+@pytest.mark.slow
 def test_a_full_disk_names_the_folder_and_leaves_the_last_checkpoint(undisturbed, halfway, tmp_path):
     """A limit on the size of files stands for the disk; the weights fit under it, the optimizer's state does not."""
     sizes = read_marker(halfway.out / "checkpoints/checkpoint-6").files
@@ -133,6 +135,7 @@ def test_a_full_disk_names_the_folder_and_leaves_the_last_checkpoint(undisturbed
     check_same(run_recipe(halfway), undisturbed)
 
 
+@pytest.mark.slow
 def test_a_damaged_checkpoint_is_passed_over_and_replaced(undisturbed, halfway):
     newest = halfway.out / "checkpoints/checkpoint-6"
     next(newest.glob("global_step*/*.pt")).unlink()
@@ -140,6 +143,7 @@ def test_a_damaged_checkpoint_is_passed_over_and_replaced(undisturbed, halfway):
     assert read_marker(newest) is not None
 
 
+@pytest.mark.slow
 def test_another_runs_checkpoint_and_another_number_of_processes_are_refused(halfway):
     marker = halfway.out / "checkpoints/checkpoint-6" / COMPLETE
     written = read_json(marker)
@@ -151,6 +155,7 @@ def test_another_runs_checkpoint_and_another_number_of_processes_are_refused(hal
         train(halfway)
 
 
+@pytest.mark.slow
 def test_history_and_tensorboard_keep_what_was_before(undisturbed, halfway):
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
@@ -162,6 +167,7 @@ def test_history_and_tensorboard_keep_what_was_before(undisturbed, halfway):
     assert [event.step for event in events.Scalars("train/loss")] == sorted(losses(undisturbed))
 
 
+@pytest.mark.slow
 def test_interrupted_it_says_how_to_go_on_and_leaves_no_process(base_folder, pairs, tmp_path):
     run = tmp_path / "run"
     recipe = small_recipe(
@@ -254,6 +260,7 @@ def test_divergence_stops_with_one_message_and_no_expert(base_folder, pairs, tmp
     assert not (recipe.out / "expert").exists()
 
 
+@pytest.mark.slow
 def test_weights_that_are_not_numbers_are_found_at_the_first_step(base_folder, pairs, tmp_path):
     base = Path(shutil.copytree(base_folder, tmp_path / "base"))
     weights = load_file(base / "model.safetensors")

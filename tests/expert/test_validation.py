@@ -55,7 +55,7 @@ LORA = {"method": "lora", "parts": ["language_model"], "lora": {"rank": 4, "alph
 @pytest.mark.parametrize(
     ("tune", "hardware", "weights"),
     [
-        ({}, {"processes": 1, "deepspeed": "zero2"}, "model.safetensors"),
+        pytest.param({}, {"processes": 1, "deepspeed": "zero2"}, "model.safetensors", marks=pytest.mark.slow),
         pytest.param(LORA, {"processes": 2, "deepspeed": "zero3"}, "adapter_model.safetensors"),
         pytest.param({}, {"processes": 2, "deepspeed": "zero3"}, "model.safetensors", marks=pytest.mark.slow),
         pytest.param(
@@ -76,7 +76,7 @@ def test_the_checkpoint_with_the_likeliest_verdicts_becomes_the_expert(
             optimizer={
                 "lr": 0.3,
                 "warmup": 1.0,
-                "batch": 24,
+                "batch": 24 // hardware["processes"],
                 "epochs": 3,
                 "schedule": "constant_with_warmup",
             },
