@@ -4,7 +4,7 @@ import pytest
 from PIL import Image
 
 from fakeinstruct.base.errors import RecordError
-from fakeinstruct.expert.collate import place_blocks
+from fakeinstruct.expert.blocks import place_blocks
 from fakeinstruct.expert.rows import image_block
 from fakeinstruct.expert.sft import IGNORE, encode_conversation, render_chat, tokenize
 
