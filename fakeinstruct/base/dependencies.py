@@ -31,6 +31,7 @@ NEEDED_FOR = {
     "scikit-learn": "sample, measure, demo",
     "scipy": "measure",
     "sentencepiece": "building an expert from scratch",
+    "tensorboard": "train",
     "tokenizers": "train, score, detect",
     "torch": "train, score, detect, demo",
     "transformers": "train, score, detect, demo",

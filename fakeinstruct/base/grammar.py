@@ -27,10 +27,11 @@ MARKUP: Final = re.compile(r"</?(?:box|think|tag|verdict)\b[^<>]{0,80}>", re.I)
 
 _NUMBER = r"(?:0|[1-9][0-9]{0,3})"
 _BOX = rf"\[\s*+{_NUMBER}(?:\s*+,\s*+{_NUMBER}){{3}}\s*+\]"
-_BOXES: Final = re.compile(rf"<box>\s*+\[\s*+{_BOX}(?:\s*+,\s*+{_BOX})*+\s*+\]\s*+</box>")
+# groups are repeated without being possessive: Python before 3.11.5 matches those wrongly
+_BOXES: Final = re.compile(rf"<box>\s*+\[\s*+{_BOX}(?:\s*+,\s*+{_BOX})*\s*+\]\s*+</box>")
 _ANSWER: Final = re.compile(
-    r"\s*+<think>(?P<think>[^<]*+(?:<(?!/think>)[^<]*+)*+)</think>\s*+"
-    r"(?P<tags>(?:<tag>[^<>]*+</tag>\s*+)*+)"
+    r"\s*+<think>(?P<think>[^<]*+(?:<(?!/think>)[^<]*+)*)</think>\s*+"
+    r"(?P<tags>(?:<tag>[^<>]*+</tag>\s*+)*)"
     r"<verdict>\s*+(?P<verdict>fake|real)\s*+</verdict>\s*+"
 )
 _TAG: Final = re.compile(r"<tag>\s*+([^<>:]*[^<>:\s])\s*+:\s*+([^<>]*[^<>\s])\s*+</tag>")

@@ -97,7 +97,9 @@ class Layout:
     def ends(self) -> list[int]:
         """The place of each branch's last token."""
         return [
-            start + tree.prefix + stop - 1 for start, tree in self.starts() for stop in accumulate(tree.branches)
+            start + tree.prefix + stop - 1
+            for start, tree in self.starts()
+            for stop in accumulate(tree.branches)
         ]
 
     @cached_property
