@@ -88,8 +88,8 @@ def advice(found: Environment) -> Iterator[str]:
         )
     elif found.torchvision.version is None:
         yield (
-            "torchvision is not installed, which is fine for the small expert and LLaVA. The processors of Qwen-VL, "
-            "InternVL and LLaVA-OneVision need it, in the build made for this torch."
+            "torchvision is not installed, which is fine: only videos need it, and the processors of Qwen-VL, InternVL "
+            "and SmolVLM are built without that part."
         )
     if found.accelerator == "cpu":
         yield "No GPU was found: the small expert trains in minutes, a 7B expert needs GPUs."

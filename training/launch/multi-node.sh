@@ -2,7 +2,7 @@
 # A run on several machines without a scheduler: start this on each of them, with the same arguments. The run's folder
 # and the images must lie under the same path on all.
 #
-#   fakeinstruct train RECIPE pairs=PAIRS out=RUN --prepare                     once, anywhere
+#   fakeinstruct train RECIPE pairs=PAIRS out=RUN hardware.processes=16 --prepare   once, anywhere
 #   training/launch/multi-node.sh RUN 2 first-machine:29500                      on each of the two
 #
 # GPUS is the number of processes on this machine: all of its GPUs, or one process where there are none.

@@ -2,7 +2,7 @@
 # A run on one or several machines under Slurm. The run's folder and the images must lie on a file system that all
 # machines share.
 #
-#   fakeinstruct train RECIPE pairs=PAIRS out=RUN --prepare
+#   fakeinstruct train RECIPE pairs=PAIRS out=RUN hardware.processes=16 --prepare
 #   sbatch --nodes 2 --gpus-per-node 8 training/launch/slurm.sh RUN
 #
 # A job that was ended goes on from its last complete checkpoint when it is submitted again, on as many GPUs.
