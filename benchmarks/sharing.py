@@ -245,6 +245,7 @@ def with_words(collate: PackCollator, processor: Any, asked: Dataset) -> PackCol
 def draw(found: list[dict[str, Any]], file: Path) -> None:
     """AUC and calibration error against seconds and against pairs, a line for each run."""
     import matplotlib.pyplot as plt
+    from matplotlib.ticker import LogLocator, NullFormatter
 
     from fakeinstruct.measure.plots import STYLE
 
@@ -268,7 +269,11 @@ def draw(found: list[dict[str, Any]], file: Path) -> None:
         for column, name in enumerate(("CPU seconds of training, one thread", "pairs seen")):
             axes[1, column].set_xlabel(name)
             for row in range(2):
-                axes[row, column].set_xscale("log")
+                axis = axes[row, column]
+                axis.set_xscale("log")
+                axis.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+                axis.xaxis.set_major_formatter("{x:,.0f}")
+                axis.xaxis.set_minor_formatter(NullFormatter())
         figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
         figure.savefig(file, metadata={"Date": None})
 
