@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -33,7 +34,7 @@ def without_nulls(value: Any) -> Any:
 def explain(error: ValidationError, model: type[BaseModel]) -> tuple[str, str, str | None]:
     """The first problem of a validation as (dotted field, problem, hint)."""
     first = error.errors()[0]
-    place = [str(part) for part in first["loc"]]
+    place = [str(part) for part in first["loc"] if part != "[key]"]
     if first["type"] == "extra_forbidden":
         owner = _model_at(model, place[:-1])
         known = list(owner.model_fields) if owner else []
@@ -42,11 +43,28 @@ def explain(error: ValidationError, model: type[BaseModel]) -> tuple[str, str, s
             f"there is no '{place[-1]}' here",
             nearest(place[-1], known) if known else None,
         )
+    if first["type"] in ("too_short", "too_long"):
+        return ".".join(place), _wrong_length(first["ctx"]), None
     problem = first["msg"].removeprefix("Value error, ")
     problem = problem[:1].lower() + problem[1:]
     if first["type"] != "missing" and not isinstance(first["input"], dict | list):
         problem += f", not {first['input']!r}"[:200]
+    if first["type"] == "literal_error" and isinstance(first["input"], str):
+        if isinstance(first["loc"][-1], int):  # the entry of a list: its word says which
+            place.pop()
+        return (
+            ".".join(place),
+            problem,
+            nearest(first["input"], re.findall("'(.*?)'", first["ctx"]["expected"])),
+        )
     return ".".join(place), problem, None
+
+
+def _wrong_length(found: Mapping[str, Any]) -> str:
+    """What is wrong with a list or mapping of too few or too many entries."""
+    if "min_length" in found:
+        return f"needs {found['min_length']} or more entries, has {found['actual_length']}"
+    return f"takes {found['max_length']} or fewer entries, has {found['actual_length']}"
 
 
 def _model_at(model: type[BaseModel], place: Sequence[str]) -> type[BaseModel] | None:

@@ -3,36 +3,38 @@
 from __future__ import annotations
 
 import json
+from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from fakeinstruct.base.errors import UsageError, nearest
 from fakeinstruct.base.files import write_json
 
-if TYPE_CHECKING:
-    from pydantic import BaseModel
+MODELS = {
+    "chain": ("chains.schema", "Chain"),
+    "chain-meta": ("chains.schema", "Meta"),
+    "item": ("chains.items", "Item"),
+    "taxonomy": ("chains.taxonomy", "Taxonomy"),
+    "pair": ("expand.pair", "Pair"),
+    "pair-manifest": ("expand.pair", "PairManifest"),
+    "answers-meta": ("forensics.answers", "AnswersMeta"),
+    "recipe": ("expert.recipe", "Recipe"),
+}
+"""Module and class of each noun that is stored as JSON or YAML; the recipe's imports PyTorch, hence by name."""
+
+
+def json_schema(name: str) -> dict[str, Any]:
+    """The JSON Schema of a format of `MODELS`."""
+    module, model = MODELS[name]
+    schema: dict[str, Any] = getattr(import_module(f"fakeinstruct.{module}"), model).model_json_schema()
+    return schema
 
 
 def json_schemas() -> dict[str, dict[str, Any]]:
-    """The JSON Schema of each noun that is stored as JSON, by name."""
-    from fakeinstruct.chains.items import Item
-    from fakeinstruct.chains.schema import Chain, Meta
-    from fakeinstruct.chains.taxonomy import Taxonomy
-    from fakeinstruct.expand.pair import Pair, PairManifest
-    from fakeinstruct.forensics.answers import AnswersMeta
-
-    models: dict[str, type[BaseModel]] = {
-        "chain": Chain,
-        "chain-meta": Meta,
-        "item": Item,
-        "taxonomy": Taxonomy,
-        "pair": Pair,
-        "pair-manifest": PairManifest,
-        "answers-meta": AnswersMeta,
-    }
-    return {name: model.model_json_schema() for name, model in models.items()}
+    """All JSON Schemas by name."""
+    return {name: json_schema(name) for name in MODELS}
 
 
 def schema(
@@ -49,13 +51,12 @@ def schema(
 
     `fakeinstruct schema --write docs/schema`
     """
-    schemas = json_schemas()
-    if name is not None and name not in schemas:
-        raise UsageError(f"there is no schema '{name}'", hint=nearest(name, schemas))
+    if name is not None and name not in MODELS:
+        raise UsageError(f"there is no schema '{name}'", hint=nearest(name, MODELS))
     if write is not None:
-        for each, content in schemas.items():
+        for each, content in json_schemas().items():
             write_json(write / f"{each}.json", content)
     elif name is not None:
-        print(json.dumps(schemas[name], indent=2, ensure_ascii=False))
+        print(json.dumps(json_schema(name), indent=2, ensure_ascii=False))
     else:
-        print("\n".join(schemas))
+        print("\n".join(MODELS))

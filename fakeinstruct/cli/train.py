@@ -95,16 +95,21 @@ def lines(estimate: Estimate) -> list[tuple[str, str]]:
     purposes = ", ".join(f"{name} {size(amount)}" for name, amount in gib.items())
     source = f"{load.source}: no pairs were given" if load.source == "assumed" else load.source
     found = [
+        ("method", estimate.method),
         ("pairs an epoch", f"{load.pairs:,} ({source})"),
         ("tokens a pair", f"about {each:,.0f}, {estimate.image_tokens:,} of them an image's"),
         ("packing", packing_line(estimate)),
         ("tokens an epoch", tokens_line(load, packed=estimate.unpacked is None)),
-        ("rows an epoch", f"{load.rows:,}, the longest of about {load.longest:,} tokens"),
+        rows_line(estimate),
         ("steps", f"{load.steps:,}"),
         ("memory a process", f"about {size(sum(gib.values()))} GiB ({purposes})"),
     ]
     if load.too_long:
-        found.insert(1, ("left out", f"about {load.too_long:,} pairs, longer than data.max_tokens"))
+        found.insert(2, ("left out", f"about {load.too_long:,} pairs, longer than data.max_tokens"))
+    if estimate.validation:
+        found.append(("validation", estimate.validation))
+    if estimate.warning:
+        found.append(("warning", estimate.warning))
     return found
 
 
@@ -118,6 +123,18 @@ def packing_line(estimate: Estimate) -> str:
     if estimate.unpacked is not None:
         return f"no: {estimate.unpacked}"
     return f"{estimate.load.pairs / estimate.load.trees:.1f} pairs share an image's tokens"
+
+
+def rows_line(estimate: Estimate) -> tuple[str, str]:
+    """How many rows an epoch has: packed ones, or batches of pairs."""
+    load = estimate.load
+    if estimate.unpacked is None:
+        return "rows an epoch", f"{load.rows:,}, the longest of about {load.longest:,} tokens"
+    return (
+        "batches an epoch",
+        f"{load.rows:,} of at most {estimate.batch:,} pairs, padded to the longest; "
+        f"the largest of about {load.longest:,} tokens",
+    )
 
 
 def tokens_line(load: Workload, *, packed: bool) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,15 +20,75 @@ ADAPTER = "adapter_config.json"
 """What makes a folder an adapter of PEFT's."""
 
 
+def is_folder(base: str) -> bool:
+    """Whether a base is meant as a folder, not as a name on the hub, which has one slash at most."""
+    return base.startswith(("/", "./", "../", "~")) or base.count("/") > 1 or Path(base).exists()
+
+
+def is_adapter(base: str) -> bool:
+    """Whether a base is an adapter's folder."""
+    return (Path(base) / ADAPTER).is_file()
+
+
+def check_base(base: str) -> None:
+    """Look for the folder that a recipe names as its base; `small` and names on the hub pass.
+
+    Raises:
+        UsageError: If it is not there, or holds no model.
+    """
+    if base == "small" or not is_folder(base):
+        return
+    hint = "Give the folder of a model with its config.json, or a model's name on the hub."
+    if not Path(base).is_dir():
+        raise UsageError("no such folder", file=base, field="base", hint=hint)
+    if not (is_adapter(base) or (Path(base) / "config.json").is_file()):
+        raise UsageError("has no config.json", file=base, field="base", hint=hint)
+
+
+@contextmanager
+def loading(base: str) -> Iterator[None]:
+    """Load a model's files; the hub's client does not print its retries.
+
+    Raises:
+        UsageError: If the hub would have to be asked and cannot be.
+    """
+    from huggingface_hub.errors import LocalEntryNotFoundError, OfflineModeIsEnabled
+
+    logger = logging.getLogger("huggingface_hub")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    except OSError as error:
+        unreached = (LocalEntryNotFoundError, OfflineModeIsEnabled)
+        if is_folder(base) or not any(isinstance(cause, unreached) for cause in _causes(error)):
+            raise
+        raise UsageError(
+            "is not on this machine and the hub cannot be reached",
+            file=base,
+            field="base",
+            hint=f"Download it: hf download {base}, or give base=FOLDER.",
+        ) from error
+    finally:
+        logger.setLevel(level)
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    """An error and those that led to it."""
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
+
+
 def adapted_base(base: str) -> str | None:
     """The model that an adapter's folder stands on; None for a whole model.
 
     Raises:
         UsageError: If it names none, a folder that is not there, or one that has changed since.
     """
-    file = Path(base) / ADAPTER
-    if not file.is_file():
+    if not is_adapter(base):
         return None
+    file = Path(base) / ADAPTER
     config = read_json(file)
     under = config.get("base_model_name_or_path") if isinstance(config, dict) else None
     if not isinstance(under, str) or not under:
@@ -78,7 +139,8 @@ def load_tuned(base: str, tune: Tune, dtype: torch.dtype) -> Any:
     from fakeinstruct.expert.tune import apply_tune
 
     under = adapted_base(base)
-    model = AutoModelForImageTextToText.from_pretrained(under or base, dtype=dtype)
+    with loading(under or base):
+        model = AutoModelForImageTextToText.from_pretrained(under or base, dtype=dtype)
     if any(hasattr(parameter, "ds_id") for parameter in model.parameters()):
         # under ZeRO-3 Transformers 5.23 notes every renaming that it knows as one it used, and would undo them all in
         # the names that it saves (language_model.model.model); without the note it takes the family's own

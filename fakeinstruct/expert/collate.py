@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from fakeinstruct.base.errors import FakeInstructError
 from fakeinstruct.base.files import sha256_bytes
 from fakeinstruct.expert.blocks import Placer
 from fakeinstruct.expert.features import ImageKey
@@ -17,6 +18,29 @@ from fakeinstruct.expert.image_tensors import Join, concatenate
 from fakeinstruct.expert.loss import targets_of
 from fakeinstruct.expert.packing import Conversation, Packer, Positions
 from fakeinstruct.expert.sft import IGNORE
+
+AGAIN = "Put it right and run the same command again: it goes on from the last checkpoint."
+"""What to do about an image that was there when the run was prepared."""
+
+
+def collated(collate: Callable[[Any], Any], rows: Any) -> Any:
+    """A batch, or the error that kept it from being made: one raised in a loader's process would lose its wording."""
+    try:
+        return collate(rows)
+    except FakeInstructError as error:
+        return error
+
+
+def made(batch: Any) -> Any:
+    """The batch that `collated` gave.
+
+    Raises:
+        FakeInstructError: If it could not be made.
+    """
+    if not isinstance(batch, FakeInstructError):
+        return batch
+    batch.hint = batch.hint or AGAIN
+    raise batch
 
 
 class Collator:

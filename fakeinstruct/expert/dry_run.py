@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from fakeinstruct.base.errors import UsageError
-from fakeinstruct.expert.base_model import adapted_base
+from fakeinstruct.expert.base_model import adapted_base, check_base
 from fakeinstruct.expert.families import family_of, why_not_packed
+from fakeinstruct.expert.launch import trainable_pairs
 from fakeinstruct.expert.published import PUBLISHED, published_config
-from fakeinstruct.expert.recipe import Recipe, deepspeed_config
+from fakeinstruct.expert.recipe import Recipe
 from fakeinstruct.expert.rows import limits_of
+from fakeinstruct.expert.succession import check_stages, zero_stage
 from fakeinstruct.expert.tree import KEYS
 from fakeinstruct.expert.tune import apply_tune, count_parts
+from fakeinstruct.expert.validation import what_chooses
 from fakeinstruct.expert.workload import Workload, workload
 
 ADAM_BYTES = 12
@@ -28,18 +32,26 @@ class Estimate:
     """What a stage would take.
 
     Attributes:
-        parts: Parameters of each part: all, and trained.
+        method: How it is trained: "full", or "lora" with the rank of its adapters.
+        parts: Parameters of each part: the model's own, and how many are trained, adapters among them.
         unpacked: Why pairs do not share their image; absent if they do.
         image_tokens: Tokens that an image is taken to cost.
         load: What an epoch goes through.
         gib: Memory of one process in GiB by purpose; activations are a rough estimate.
+        batch: Most pairs that a process takes at once.
+        validation: What chooses the checkpoint; absent without pairs.
+        warning: What is wrong with the schedule, if anything is.
     """
 
+    method: str
     parts: dict[str, tuple[int, int]]
     unpacked: str | None
     image_tokens: int
     load: Workload
     gib: dict[str, float]
+    batch: int
+    validation: str | None
+    warning: str | None
 
 
 def dry_run(recipe: Recipe) -> dict[str, Estimate]:
@@ -51,6 +63,8 @@ def dry_run(recipe: Recipe) -> dict[str, Estimate]:
     Raises:
         UsageError: If anything the recipe names does not exist or does not fit.
     """
+    check_base(recipe.base)
+    check_stages(recipe)
     names = tuple(recipe.stages) or ("",)
     return {name: _estimate(single, recipe) for name, single in zip(names, recipe.single(), strict=True)}
 
@@ -59,8 +73,6 @@ def _estimate(stage: Recipe, recipe: Recipe) -> Estimate:
     """One stage of a recipe, whose first base has the shape of all."""
     import torch
 
-    zero = deepspeed_config(stage).get("zero_optimization", {})
-    sharing = int(zero.get("stage", 0)) if isinstance(zero, dict) else 0
     model, image_tokens = meta_model(recipe)
     config = model.config
     with warnings.catch_warnings(), torch.device("meta"):  # adapters, too, without memory
@@ -69,12 +81,26 @@ def _estimate(stage: Recipe, recipe: Recipe) -> Estimate:
     reason = unpacked(stage, config)
     load = workload(stage, image_tokens, limits_of(stage, packed=reason is None), packed=reason is None)
     return Estimate(
-        parts,
-        reason,
-        image_tokens,
-        load,
-        memory(stage, parts, config, load, sharing=sharing, packed=reason is None),
+        method="full" if stage.tune.lora is None else f"lora, rank {stage.tune.lora.rank}",
+        parts=parts,
+        unpacked=reason,
+        image_tokens=image_tokens,
+        load=load,
+        gib=memory(stage, parts, config, load, sharing=zero_stage(stage), packed=reason is None),
+        batch=stage.steps().batch,
+        validation=what_chooses(trainable_pairs(stage.pairs, stage.image_root), stage)
+        if stage.pairs
+        else None,
+        warning=only_warmup(stage, load.steps),
     )
+
+
+def only_warmup(recipe: Recipe, steps: int) -> str | None:
+    """What to say if the learning rate never gets to where it should; it is 0 in the first step of a warm-up."""
+    if math.ceil(recipe.steps().warmup * steps) < steps:
+        return None
+    few = "the only step has a learning rate of 0" if steps == 1 else f"warm-up takes all {steps:,} steps"
+    return f"{few}: train longer, or lower optimizer.warmup"
 
 
 def unpacked(recipe: Recipe, config: Any) -> str | None:
@@ -130,8 +156,8 @@ def memory(
 
     Stage 1 shares the optimizer among the processes, 2 also the gradients, 3 also the weights.
     """
-    total = sum(count for count, _ in parts.values())
     trained = sum(count for _, count in parts.values())
+    total = sum(count for count, _ in parts.values()) + (trained if recipe.tune.lora else 0)
     n, width = recipe.hardware.processes, 2 if recipe.hardware.precision == "bf16" else 4
     master = ADAM_BYTES if width == 2 else 8  # in float32 the weights are their own master copy
     return {

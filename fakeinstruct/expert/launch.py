@@ -9,18 +9,20 @@ from itertools import islice
 from pathlib import Path
 
 from fakeinstruct.base.errors import Rejects, UsageError
-from fakeinstruct.base.files import fingerprint, read_json, write_json, write_jsonl
+from fakeinstruct.base.files import read_json, write_json, write_jsonl
 from fakeinstruct.base.progress import console, track
-from fakeinstruct.base.versions import versions
 from fakeinstruct.expand.pair import Pair, PairSet, open_pairs
-from fakeinstruct.expert.base_model import adapted_base, base_sha256
-from fakeinstruct.expert.card import ExpertCard, Readout, save_card
+from fakeinstruct.expert.base_model import adapted_base, check_base, loading
+from fakeinstruct.expert.card import save_card
+from fakeinstruct.expert.checkpoints import newest_checkpoint
 from fakeinstruct.expert.identity import difference, identity_of
+from fakeinstruct.expert.learned import make_card
 from fakeinstruct.expert.recipe import Recipe
-from fakeinstruct.expert.rows import RowWriter, choose
+from fakeinstruct.expert.rows import RowWriter, check_data, choose
 from fakeinstruct.expert.run import RunFolder
+from fakeinstruct.expert.succession import check_stages
 from fakeinstruct.expert.torchrun import start_processes
-from fakeinstruct.expert.validation import validation_pairs
+from fakeinstruct.expert.validation import UNCHOSEN, validation_pairs
 
 VOCABULARY_TEXTS = 20_000
 """Conversations that the small expert's vocabulary is trained on; templated text repeats itself soon."""
@@ -38,7 +40,7 @@ def train(recipe: Recipe, *, start: bool = True, rejects: Rejects | None = None)
         rejects: Collects pairs that cannot be learned.
 
     Raises:
-        UsageError: If the recipe lacks `pairs` or `out`, or `out` holds a run of another recipe or other pairs.
+        UsageError: If `pairs`, `out` or the base is missing, stages do not fit, or `out` holds another run.
         FakeInstructError: If no pair can be learned, or a process failed; the log is named.
     """
     rejects = rejects if rejects is not None else Rejects()
@@ -46,7 +48,11 @@ def train(recipe: Recipe, *, start: bool = True, rejects: Rejects | None = None)
         raise UsageError(
             "the recipe names no pairs or no folder to write", hint="Give pairs=DIR and out=DIR."
         )
+    check_base(recipe.base)
+    check_stages(recipe)
     pairs = trainable_pairs(recipe.pairs, recipe.image_root)
+    for single in recipe.single():  # a later stage is not to fail once the first is trained
+        check_data(pairs, single.data)
     recipe = recipe.model_copy(update={"out": recipe.out.resolve()})
     claim(recipe)
     for name, single in zip(recipe.stages or ("",), recipe.single(), strict=True):
@@ -114,8 +120,22 @@ def train_stage(recipe: Recipe, pairs: PairSet, rejects: Rejects, *, start: bool
     if run.expert.is_dir():
         console.print(f"already trained: {run.expert}", markup=False, highlight=False, soft_wrap=True)
     elif start:
+        say_where_it_goes_on(run, identity, recipe.hardware.processes)
         start_processes(run, recipe.hardware.processes)
     return run
+
+
+def say_where_it_goes_on(run: RunFolder, identity: str, processes: int) -> None:
+    """Name the checkpoint that a run goes on from, if there is one.
+
+    Raises:
+        UsageError: If it cannot go on from there.
+    """
+    checkpoint = newest_checkpoint(run.checkpoints, identity, processes)
+    if checkpoint is not None:
+        state = read_json(checkpoint / "trainer_state.json")
+        where = f"{checkpoint.name}, step {state['global_step']:,} of {state['max_steps']:,}"
+        console.print(f"going on from {where}", highlight=False)
 
 
 def write_recipe(run: RunFolder, recipe: Recipe) -> None:
@@ -183,7 +203,8 @@ def packable(recipe: Recipe, base: str) -> Recipe:
     from fakeinstruct.expert.families import family_of, why_not_packed
 
     try:
-        config = AutoConfig.from_pretrained(base)
+        with loading(base):
+            config = AutoConfig.from_pretrained(base)
     except (OSError, ValueError) as error:
         first = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise UsageError(f"cannot be loaded ({first})", file=base, field="base") from error
@@ -206,7 +227,7 @@ def wanted_verdicts(pairs: PairSet, recipe: Recipe) -> list[Pair]:
         return []
     verdicts = validation_pairs(pairs, recipe)
     if not verdicts:
-        console.print("no verdicts to validate with: the last checkpoint becomes the expert", highlight=False)
+        console.print(UNCHOSEN, highlight=False, soft_wrap=True)
     return verdicts
 
 
@@ -227,28 +248,3 @@ def vocabulary_texts(pairs: PairSet, split: str) -> Iterator[str]:
     for pair in islice(pairs.read(split), 0, None, every):
         for message in pair.messages:
             yield ("USER: " if message.role == "user" else "ASSISTANT: ") + message.text()
-
-
-def make_card(recipe: Recipe, pairs: PairSet, base: str) -> ExpertCard:
-    """The card: readouts and explanation prompts from the templates of the pairs, and where they came from."""
-    manifest = pairs.manifest
-    readouts = tuple(
-        Readout(name=readout.template, prompt=prompt, fake=readout.fake, real=readout.real)
-        for readout in manifest.readouts
-        for prompt in readout.prompts
-    )
-    return ExpertCard(
-        base=recipe.base,
-        readouts=readouts,
-        explanation_prompts=manifest.explanation_prompts,
-        trained_on={
-            "base_sha256": base_sha256(base) if recipe.tune.method == "lora" else None,
-            "chains_sha256": manifest.chains_sha256,
-            "templates_sha256": manifest.templates_sha256,
-            "shards_sha256": fingerprint(manifest.shards),
-            "split": recipe.data.split,
-            "seed": recipe.seed,
-            "recipe": recipe.model_dump(mode="json", exclude={"pairs", "out", "image_root"}),
-        },
-        versions=versions("torch", "transformers", "deepspeed", "peft"),
-    )

@@ -9,6 +9,7 @@ from typing import Any
 import yaml
 
 from fakeinstruct.base.files import atomic_write
+from fakeinstruct.expert.base_model import is_adapter, is_folder
 from fakeinstruct.expert.card import ExpertCard
 from fakeinstruct.expert.trainer import LIKELIHOOD
 
@@ -58,7 +59,13 @@ READOUT = """A probability is read from the first token of the answer to
 
 
 def write_model_card(
-    folder: Path, card: ExpertCard, counts: Mapping[str, Any], history: Sequence[Mapping[str, Any]]
+    folder: Path,
+    card: ExpertCard,
+    counts: Mapping[str, Any],
+    history: Sequence[Mapping[str, Any]],
+    *,
+    title: str,
+    small: bool,
 ) -> None:
     """Write `README.md` into an expert's folder.
 
@@ -67,17 +74,25 @@ def write_model_card(
         card: Its `expert.json`.
         counts: What was counted while the rows were written.
         history: What was logged; the validation figures are taken from there.
+        title: The name of the run's folder.
+        small: Whether the model has the small vision tower, which Transformers does not know.
     """
+    adapter = is_adapter(str(folder))
     with atomic_write(folder / "README.md") as file:
-        adapter = (folder / "adapter_config.json").is_file()
-        file.write(model_card(card, counts, history, adapter=adapter).encode())
+        file.write(model_card(card, counts, history, title=title, adapter=adapter, small=small).encode())
 
 
 def model_card(
-    card: ExpertCard, counts: Mapping[str, Any], history: Sequence[Mapping[str, Any]], *, adapter: bool
+    card: ExpertCard,
+    counts: Mapping[str, Any],
+    history: Sequence[Mapping[str, Any]],
+    *,
+    title: str,
+    adapter: bool,
+    small: bool,
 ) -> str:
     """The text of the card; see `write_model_card`."""
-    small, base = card.base == "small", f"`{card.base}`"
+    base = _named(card.base)
     what = f"Adapters (LoRA) on {base}." if adapter else f"A model fine-tuned from {base}."
     readout = (
         READOUT.format(prompt=card.readouts[0].prompt)
@@ -86,15 +101,21 @@ def model_card(
     )
     return README.format(
         header=yaml.safe_dump(_header(card, adapter=adapter), sort_keys=False),
-        title=f"Image-forensics expert ({Path(card.base).name})",
-        what="A small LLaVA built from scratch." if small else what,
+        title=f"Image-forensics expert ({title})",
+        what="A small LLaVA built from scratch." if card.base == "small" else what,
         rows="\n".join(f"| {name} | {value} |" for name, value in _rows(card.trained_on, counts)),
         validation=_validation(history, card.trained_on.get("chosen_step")),
-        imports="    from fakeinstruct.expert import vision  # registers the small vision tower\n"
-        if small
-        else "",
+        imports="    import fakeinstruct.expert  # registers the small vision tower\n" if small else "",
         readout=readout,
     )
+
+
+def _named(base: str) -> str:
+    """A base without its place on this machine; an expert by the name of its run."""
+    if not is_folder(base):
+        return f"`{base}`"
+    folder = Path(base)
+    return f"a local model, `{folder.parent.name if folder.name == 'expert' else folder.name}`"
 
 
 def _header(card: ExpertCard, *, adapter: bool) -> dict[str, Any]:
@@ -103,7 +124,7 @@ def _header(card: ExpertCard, *, adapter: bool) -> dict[str, Any]:
         "pipeline_tag": "image-text-to-text",
         "tags": ["fakeinstruct", "image-forensics"],
     }
-    published = card.base != "small" and not Path(card.base).is_absolute()
+    published = card.base != "small" and not is_folder(card.base)
     return header | {"base_model": card.base} if published else header
 
 
@@ -116,7 +137,11 @@ def _rows(trained: Mapping[str, Any], counts: Mapping[str, Any]) -> list[tuple[s
         ("tokens", f"{counts['tokens']:,} an epoch, {counts['supervised']:,} of them learned"),
         ("split", trained["split"]),
         ("trained", f"{', '.join(part.replace('_', ' ') for part in tune['parts'])} ({tune['method']})"),
-        ("steps", f"{trained['steps']:,}; the weights are those of step {trained['chosen_step']:,}"),
+        (
+            "steps",
+            f"{trained['steps']:,}, in which {trained['pairs_seen']:,} pairs of {trained['images_seen']:,} images "
+            f"were seen; the weights are those of step {trained['chosen_step']:,}",
+        ),
         ("learning rate", f"{optimizer['lr']:g}, {optimizer['schedule']}"),
         ("epochs", f"{optimizer['epochs']:g}"),
         ("precision", f"{recipe['hardware']['precision']}, DeepSpeed {recipe['hardware']['deepspeed']}"),

@@ -17,6 +17,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from transformers import TrainingArguments, set_seed
 
@@ -33,6 +34,7 @@ from fakeinstruct.expert.engine import die_with_parent, join_deepspeed, prepare_
 from fakeinstruct.expert.families import family_of
 from fakeinstruct.expert.features import TowerFeatures, keep_features
 from fakeinstruct.expert.model_card import write_model_card
+from fakeinstruct.expert.order import rows as dealt_rows
 from fakeinstruct.expert.packing import model_positions
 from fakeinstruct.expert.processors import check_image_tokens, load_processor
 from fakeinstruct.expert.recipe import Recipe
@@ -41,6 +43,7 @@ from fakeinstruct.expert.run import RunFolder
 from fakeinstruct.expert.sampler import PackSampler
 from fakeinstruct.expert.trainer import ExpertTrainer
 from fakeinstruct.expert.tune import count_parts
+from fakeinstruct.expert.vision import ConvVisionConfig
 
 FULL = "Lower packing.tokens or optimizer.batch, or set hardware.gradient_checkpointing; then give another out=DIR."
 """What to do about a GPU's memory."""
@@ -95,6 +98,7 @@ def train_process(folder: Path) -> None:
         "steps": result.global_step,
         "resumed_from": checkpoint.name if checkpoint else None,
         "chosen_step": best or result.global_step,
+        **seen(sampler),
     }
     save_expert(trainer, processor, run, facts)
 
@@ -133,6 +137,17 @@ def drawn_rows(
         accumulate=optimizer.accumulate if training else 1,
     )
     return rows, sampler
+
+
+def seen(sampler: PackSampler) -> dict[str, int]:
+    """How many pairs all processes go through, each as often as it comes, and of how many images."""
+    pairs, images = 0, set[int]()
+    for epoch, count in enumerate(sampler.per_epoch):
+        dealt = dealt_rows(sampler.index, sampler.packing, sampler.seed, epoch)
+        trees = dealt.order[: dealt.starts[count]]
+        pairs += int(np.diff(dealt.trees.starts)[trees].sum())
+        images |= set(sampler.index.image[dealt.trees.pairs[dealt.trees.starts[trees]]].tolist())
+    return {"pairs_seen": pairs, "images_seen": len(images)}
 
 
 def collator(
@@ -179,7 +194,15 @@ def save_expert(trainer: ExpertTrainer, processor: Any, run: RunFolder, facts: d
         card = load_card(run.prepared)
         card = card.model_copy(update={"trained_on": card.trained_on | facts})
         save_card(temporary, card)
-        write_model_card(temporary, card, read_json(run.manifest)["counts"], trainer.state.log_history)
+        tower = getattr(getattr(trainer.model, "config", None), "vision_config", None)
+        write_model_card(
+            temporary,
+            card,
+            read_json(run.manifest)["counts"],
+            trainer.state.log_history,
+            title=run.folder.name,
+            small=isinstance(tower, ConvVisionConfig),
+        )
         (temporary / "training_args.bin").unlink(missing_ok=True)  # a pickle, which nobody should load
         shutil.rmtree(run.expert, ignore_errors=True)
         temporary.rename(run.expert)

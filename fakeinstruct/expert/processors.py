@@ -19,12 +19,15 @@ from transformers.utils import cached_file
 
 from fakeinstruct.base.errors import UsageError
 from fakeinstruct.expert import vision  # noqa: F401 - registers the small tower
-from fakeinstruct.expert.base_model import adapted_base
+from fakeinstruct.expert.base_model import adapted_base, loading
 from fakeinstruct.expert.image_tensors import TOKENS
 from fakeinstruct.expert.rows import image_block
 
 SETTINGS = ("processor_config.json", "video_preprocessor_config.json", "preprocessor_config.json")
 """Where the settings of a video processor may stand, the first of them within those of the whole processor."""
+
+REASON = 100
+"""Most letters of a reason that Transformers gives, which goes on for several lines."""
 
 TRIAL_SIDES = ((96, 64), (100, 300))
 """Widths and heights of the pictures that processor and model are compared on, one of them tall."""
@@ -40,20 +43,28 @@ def load_processor(name: str | Path) -> Any:
         UsageError: If the folder holds none, or its tokenizer lacks the image token.
     """
     try:
-        kind = PROCESSOR_MAPPING.get(type(AutoConfig.from_pretrained(adapted_base(str(name)) or name)), None)
-        if kind is not None and "video_processor" in kind.get_attributes():
-            processor = without_videos(kind).from_pretrained(name)
-            processor.video_settings = _video_settings(name)
-        else:
-            processor = AutoProcessor.from_pretrained(name)
+        with loading(str(name)):
+            processor = _loaded(name)
     except (OSError, ValueError, AttributeError, ImportError) as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise UsageError(
-            f"no processor could be loaded: {(str(error).splitlines() or [type(error).__name__])[0]}",
+            "no processor could be loaded",
             file=Path(name),
             field="base",
-            hint="The folder needs the files of its tokenizer and its image processor beside config.json.",
+            hint="The folder needs the files of its tokenizer and its image processor beside config.json "
+            f"({reason if len(reason) <= REASON else f'{reason[:REASON]}...'}).",
         ) from error
     return with_image_token(processor, name)
+
+
+def _loaded(name: str | Path) -> Any:
+    """The processor as it was saved, but for its video part."""
+    kind = PROCESSOR_MAPPING.get(type(AutoConfig.from_pretrained(adapted_base(str(name)) or name)), None)
+    if kind is None or "video_processor" not in kind.get_attributes():
+        return AutoProcessor.from_pretrained(name)
+    processor: Any = without_videos(kind).from_pretrained(name)
+    processor.video_settings = _video_settings(name)
+    return processor
 
 
 def without_videos(kind: type[ProcessorMixin]) -> type[ProcessorMixin]:

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from fakeinstruct.base.config import StrictModel, load_config
+from fakeinstruct.base.config import StrictModel, load_config, read_yaml
 from fakeinstruct.base.errors import UsageError
 from fakeinstruct.base.files import read_json
 from fakeinstruct.base.surfaces import surface
 from fakeinstruct.expand.pair import Task
 from fakeinstruct.expert.small import SmallShape
+from fakeinstruct.expert.stage_settings import check_overrides, merged
 
 Positive = Annotated[int, Field(gt=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -73,8 +74,12 @@ class Tune(StrictModel):
 
     @model_validator(mode="after")
     def _lora_has_its_section(self) -> Tune:
-        if (self.method == "lora") != (self.lora is not None):
-            raise ValueError("the section 'lora' goes with method: lora, and only with it")
+        if self.method == "lora" and self.lora is None:
+            raise ValueError("method: lora needs the section 'lora', which is missing")
+        if self.method != "lora" and self.lora is not None:
+            raise ValueError(
+                "the section 'lora' goes with method: lora only; leave it out, or give lora: null"
+            )
         if frozen := sorted(set(self.lr) - set(self.parts)):
             raise ValueError(f"lr names the {frozen[0]}, which is not among the parts that are trained")
         return self
@@ -145,26 +150,26 @@ class Hardware(StrictModel):
 
 
 class Stage(StrictModel):
-    """One of several runs in a recipe: the sections that it does not share with the others."""
+    """The sections of one run. In a recipe of several stages each gives what it does not share with the others."""
 
-    data: Data | None = None
-    tune: Tune | None = None
-    packing: Packing | None = None
-    loss: Loss | None = None
+    data: Data = Data()
+    tune: Tune = Tune()
+    packing: Packing | None = Packing()
+    loss: Loss = Loss()
     optimizer: Optimizer | None = None
-    checkpoints: Checkpoints | None = None
-    hardware: Hardware | None = None
+    checkpoints: Checkpoints = Checkpoints()
+    hardware: Hardware = Hardware()
 
 
 StageName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]*$")]
 
 
-class Recipe(StrictModel):
+class Recipe(Stage):
     """A training run.
 
     `base` is `small` (built from scratch, shaped by `small`), a local folder, or the name of a model that
     Transformers knows. `pairs` and `out` are usually given on the command line. Of several `stages` each starts
-    from the expert of the one before.
+    from the expert of the one before; its sections are merged key by key over the recipe's.
     """
 
     base: str
@@ -173,14 +178,19 @@ class Recipe(StrictModel):
     image_root: Path | None = None
     seed: int = Field(0, ge=0)
     small: SmallShape | None = None
-    data: Data = Data()
-    tune: Tune = Tune()
-    packing: Packing | None = Packing()
-    loss: Loss = Loss()
-    optimizer: Optimizer | None = None
-    checkpoints: Checkpoints = Checkpoints()
-    hardware: Hardware = Hardware()
     stages: dict[StageName, Stage] = Field(default_factory=dict)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _stages_stand_on_the_recipe(cls, value: Any) -> Any:
+        stages = value.get("stages") if isinstance(value, dict) else None
+        if not stages or not isinstance(stages, dict):
+            return value
+        shared = {section: value[section] for section in Stage.model_fields if section in value}
+        own = value | {"stages": {name: merged(shared, stage) for name, stage in stages.items()}}
+        if isinstance(shared.get("optimizer"), dict) and "lr" not in shared["optimizer"]:
+            del own["optimizer"]  # whole only in the stages, where it is checked
+        return own
 
     @field_validator("base")
     @classmethod
@@ -220,7 +230,7 @@ class Recipe(StrictModel):
             return (self,)
         runs: list[Recipe] = []
         for number, (name, stage) in enumerate(self.stages.items(), start=1):
-            own: dict[str, object] = {field: getattr(stage, field) for field in stage.model_fields_set}
+            own: dict[str, object] = {section: getattr(stage, section) for section in Stage.model_fields}
             if runs:
                 own |= {"base": str((runs[-1].out or Path(runs[-1].base)) / "expert"), "small": None}
             out = self.out / name if self.out and number < len(self.stages) else self.out
@@ -236,7 +246,8 @@ def load_recipe(path: str | Path, overrides: Sequence[str] = ()) -> Recipe:
         overrides: `key.sub=value`, as on the command line.
 
     Raises:
-        UsageError: If it is missing or not a recipe; a misspelt key is named with the nearest known one.
+        UsageError: If it is missing or not a recipe, or an override names no stage of it or has no effect; a misspelt
+            key is named with the nearest known one.
     """
     path = Path(path)
     if path.suffix not in (".yaml", ".yml") and not path.exists():
@@ -245,6 +256,7 @@ def load_recipe(path: str | Path, overrides: Sequence[str] = ()) -> Recipe:
             known = ", ".join(sorted(file.stem for file in named.parent.glob("*.yaml")))
             raise UsageError(f"no recipe named '{path}'", hint=f"Known: {known}; or give a file's path.")
         path = named
+    check_overrides(read_yaml(path), overrides, file=path)
     return load_config(Recipe, path, overrides)
 
 

@@ -17,7 +17,7 @@ import pyarrow as pa
 from PIL.Image import Image
 
 from fakeinstruct.base.boxes import Fractions
-from fakeinstruct.base.errors import FakeInstructError, RecordError, Rejects
+from fakeinstruct.base.errors import FakeInstructError, RecordError, Rejects, UsageError, nearest
 from fakeinstruct.base.files import atomic_write
 from fakeinstruct.base.images import crop_image, load_image, resolve_under
 from fakeinstruct.base.progress import track
@@ -63,12 +63,46 @@ def messages_of(pair: Pair) -> list[dict[str, Any]]:
     return [message.model_dump(exclude_none=True) for message in pair.messages]
 
 
+def check_data(pairs: PairSet, data: Data) -> None:
+    """See that the pairs have the templates and tasks that a recipe's `data` section names.
+
+    Raises:
+        UsageError: If the set was made without such a template, or the split has no pair of a task.
+    """
+    known = pairs.manifest.per_template
+    for template in data.templates or ():
+        if known and template not in known:
+            raise UsageError(
+                f"the pair set has no template '{template}'",
+                file=pairs.folder,
+                field="data.templates",
+                hint=nearest(template, known),
+            )
+    asked, there = set(data.per_image() or ()), set[str]()
+    for batch in pairs.batches(data.split, None, ["task"], templates=data.templates):
+        there.update(batch.column("task").unique().to_pylist())
+        if asked <= there:
+            return
+    if there:
+        among = " of these templates" if data.templates else ""
+        raise UsageError(
+            f"the split '{data.split}' has no pair{among} of the task '{min(asked - there)}'",
+            file=pairs.folder,
+            field="data.pairs_per_image",
+            hint=f"There are: {', '.join(sorted(there))}.",
+        )
+
+
 def choose(pairs: PairSet, data: Data, epochs: float = 1) -> Iterator[Pair]:
     """The pairs that a recipe's `data` section asks for, an image's pairs together.
 
     A limit on a task takes a sample over the task's templates: those with the smallest ids, which are hashes. It is a
     limit an epoch: for several epochs as many different pairs are taken, if there are so many.
+
+    Raises:
+        UsageError: If the section names what the pairs do not have.
     """
+    check_data(pairs, data)
     limits = {task: limit * math.ceil(epochs) for task, limit in (data.pairs_per_image or {}).items()} or None
     wanted = pairs.read(data.split, list(limits) if limits else None, data.templates)
     if limits is None:

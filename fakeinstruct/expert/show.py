@@ -19,12 +19,12 @@ from rich.text import Text
 from torch import Tensor
 
 from fakeinstruct.base.errors import Rejects, UsageError
-from fakeinstruct.expand.pair import Pair, PairSet, open_pairs
-from fakeinstruct.expert.base_model import adapted_base
+from fakeinstruct.expand.pair import Pair, PairSet
+from fakeinstruct.expert.base_model import adapted_base, check_base
 from fakeinstruct.expert.collate import Collator, PackCollator
 from fakeinstruct.expert.dry_run import meta_model, unpacked
 from fakeinstruct.expert.families import family_of
-from fakeinstruct.expert.launch import vocabulary_texts
+from fakeinstruct.expert.launch import trainable_pairs, vocabulary_texts
 from fakeinstruct.expert.order import rows
 from fakeinstruct.expert.packing import model_positions
 from fakeinstruct.expert.processors import load_processor
@@ -83,7 +83,8 @@ def show_labels(recipe: Recipe) -> Iterator[Text]:
     """
     if recipe.pairs is None:
         raise UsageError("the recipe names no pairs", field="pairs", hint="Give pairs=DIR.")
-    pairs = open_pairs(recipe.pairs, image_root=recipe.image_root)
+    check_base(recipe.base)
+    pairs = trainable_pairs(recipe.pairs, recipe.image_root)
     processor = processor_of(recipe, pairs)
     model, _ = meta_model(recipe)
     for name, single in zip(recipe.stages or ("",), recipe.single(), strict=True):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import nullcontext
 from functools import partial
 from itertools import islice
@@ -18,6 +18,7 @@ from transformers import Trainer
 
 from fakeinstruct.base.errors import FakeInstructError
 from fakeinstruct.expert.checkpoints import disown, folder_of
+from fakeinstruct.expert.collate import collated, made
 from fakeinstruct.expert.features import TowerFeatures
 from fakeinstruct.expert.loss import Targets, token_losses
 from fakeinstruct.expert.meter import Meter
@@ -28,17 +29,8 @@ from fakeinstruct.expert.tune import parameter_groups
 LIKELIHOOD = "verdict_nll"
 """What validation measures: the mean negative log-likelihood of the right verdict's first token, in nats."""
 
-
 DIVERGED = "Lower optimizer.lr or lengthen optimizer.warmup. The checkpoints written before are as they were."
 """What to do about a loss or weights that are not finite."""
-
-
-def collated(collate: Callable[[Any], Any], rows: Any) -> Any:
-    """A batch, or the error that kept it from being made: one raised in a loader's process would lose its wording."""
-    try:
-        return collate(rows)
-    except FakeInstructError as error:
-        return error
 
 
 class ExpertTrainer(Trainer):
@@ -97,8 +89,8 @@ class ExpertTrainer(Trainer):
             )
             kind, settings = self.get_optimizer_cls_and_kwargs(self.args, model)
             self.optimizer = kind(groups, **settings)
-        made: torch.optim.Optimizer = self.optimizer
-        return made
+        optimizer: torch.optim.Optimizer = self.optimizer
+        return optimizer
 
     def get_batch_samples(
         self, epoch_iterator: Iterator[Any], num_batches: int, device: torch.device
@@ -108,14 +100,7 @@ class ExpertTrainer(Trainer):
         Raises:
             FakeInstructError: If one could not be made.
         """
-        batches = list(islice(epoch_iterator, num_batches))
-        for batch in batches:
-            if isinstance(batch, FakeInstructError):
-                batch.hint = (
-                    batch.hint
-                    or "Put it right and run the same command again: it goes on from the last checkpoint."
-                )
-                raise batch
+        batches = list(map(made, islice(epoch_iterator, num_batches)))
         total = torch.stack([batch["targets"].weights.sum() for batch in batches]).sum().to(device)
         if torch.distributed.is_initialized():
             torch.distributed.all_reduce(total)
@@ -170,6 +155,9 @@ class ExpertTrainer(Trainer):
 
         Returns:
             `eval_verdict_nll`, in nats.
+
+        Raises:
+            FakeInstructError: If a batch could not be made.
         """
         if self.validation is None:
             return {}
@@ -177,7 +165,7 @@ class ExpertTrainer(Trainer):
         sums = torch.zeros(2, dtype=torch.float64, device=self.args.device)
         self.model_wrapped.eval()
         for batch in self._loader(rows, sampler, 0):
-            inputs = self._prepare_inputs(batch)
+            inputs = self._prepare_inputs(made(batch))
             with torch.no_grad():
                 targets, logits = self._predict(self.model_wrapped, inputs)
                 exact, _ = token_losses(logits, targets.ids)

@@ -58,13 +58,13 @@ def apply_tune(model: Any, tune: Tune) -> Any:
 
 
 def count_parts(model: Any, family: Any) -> dict[str, tuple[int, int]]:
-    """Parameters of each part: how many there are, and how many of them are trained."""
+    """Parameters of each part: how many it has, adapters aside, and how many are trained, of them or of adapters."""
     total: Counter[str] = Counter()
     trained: Counter[str] = Counter()
     for name, parameter in model.named_parameters():
         part = family.part_of(name.removeprefix("base_model.model."))
         size = getattr(parameter, "ds_numel", parameter.numel())  # ZeRO-3 leaves an empty shell here
-        total[part] += size
+        total[part] += 0 if ".lora_" in name else size
         trained[part] += size if parameter.requires_grad else 0
     return {part: (total[part], trained[part]) for part in ("vision_tower", "projector", "language_model")}
 

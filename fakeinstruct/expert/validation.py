@@ -6,6 +6,28 @@ from fakeinstruct.base.files import sha256_bytes
 from fakeinstruct.expand.pair import Pair, PairSet
 from fakeinstruct.expert.recipe import Recipe
 
+UNCHOSEN = "no verdicts in the validation split: the last checkpoint becomes the expert"
+"""What is said where validation cannot choose."""
+
+
+def verdict_templates(pairs: PairSet, recipe: Recipe) -> list[str]:
+    """The templates that serve: their answer begins with the verdict, and they are learned."""
+    readouts = {readout.template for readout in pairs.manifest.readouts}
+    return (
+        [] if recipe.data.split == "validation" else sorted(readouts & set(recipe.data.templates or readouts))
+    )
+
+
+def what_chooses(pairs: PairSet, recipe: Recipe) -> str:
+    """What makes a checkpoint the expert, in words; nothing but the images' names is read."""
+    if recipe.checkpoints.choose == "last":
+        return "none: the last checkpoint becomes the expert (checkpoints.choose: last)"
+    learned = verdict_templates(pairs, recipe)
+    batches = pairs.batches("validation", ["verdict"], ["chain"], templates=learned) if learned else ()
+    images = {chain for batch in batches for chain in batch["chain"].to_pylist()}
+    count = min(len(images), recipe.checkpoints.validation_images)
+    return f"{count:,} verdicts choose the checkpoint" if count else UNCHOSEN
+
 
 def validation_pairs(pairs: PairSet, recipe: Recipe) -> list[Pair]:
     """A verdict for each of `checkpoints.validation_images` images of the validation split, drawn by their hash.
@@ -19,9 +41,8 @@ def validation_pairs(pairs: PairSet, recipe: Recipe) -> list[Pair]:
     Returns:
         The pairs, an empty list if there are none.
     """
-    readouts = {readout.template for readout in pairs.manifest.readouts}
-    learned = sorted(readouts & set(recipe.data.templates or readouts))
-    if not learned or recipe.data.split == "validation":
+    learned = verdict_templates(pairs, recipe)
+    if not learned:
         return []
     found: dict[str, Pair] = {}
     for pair in pairs.read("validation", ["verdict"], learned):

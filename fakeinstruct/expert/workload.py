@@ -15,9 +15,11 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from fakeinstruct.base.errors import UsageError
-from fakeinstruct.expand.pair import PairSet, open_pairs
+from fakeinstruct.expand.pair import PairSet
+from fakeinstruct.expert.launch import trainable_pairs
 from fakeinstruct.expert.order import Index, Packing, Rows, rows
 from fakeinstruct.expert.recipe import Recipe
+from fakeinstruct.expert.rows import check_data
 from fakeinstruct.expert.sampler import PackSampler
 
 LETTERS = 4.5
@@ -160,11 +162,12 @@ def texts_of(recipe: Recipe, image_tokens: int) -> Texts:
     """The pairs of a recipe, counted or assumed.
 
     Raises:
-        UsageError: If no pair is left to learn.
+        UsageError: If no pair is left to learn, or the recipe names what the pairs do not have.
     """
     if recipe.pairs is None:
         return assumed(recipe, image_tokens)
-    pairs = open_pairs(recipe.pairs, image_root=recipe.image_root)
+    pairs = trainable_pairs(recipe.pairs, recipe.image_root)
+    check_data(pairs, recipe.data)
     tables: list[pa.Table] = []
     for file in pairs.files:
         tables.append(read(replace(pairs, files=(file,)), recipe))

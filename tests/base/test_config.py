@@ -1,3 +1,5 @@
+from typing import Literal
+
 import pytest
 from pydantic import Field, ValidationError
 
@@ -8,6 +10,11 @@ from fakeinstruct.base.errors import UsageError
 class Optimiser(StrictModel):
     learning_rate: float = Field(gt=0)
     betas: tuple[float, float] = (0.9, 0.95)
+
+
+class Words(StrictModel):
+    of: tuple[Literal["tower", "projector"], ...] = Field(("tower",), min_length=1, max_length=2)
+    rates: dict[Literal["tower", "projector"], float] = Field(default_factory=dict)
 
 
 class Recipe(StrictModel):
@@ -44,6 +51,29 @@ def test_wrong_values_are_shown_and_missing_ones_named():
         "recipe.yaml, field optimiser.learning_rate: input should be greater than 0, not -1"
     )
     assert problem({}) == "recipe.yaml, field name: field required"
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        ({"rates": {"towr": 1}}, "field rates.towr: input should be 'tower' or 'projector', not 'towr'"),
+        ({"of": ["towr"]}, "field of: input should be 'tower' or 'projector', not 'towr'"),
+    ],
+)
+def test_a_misspelt_word_names_the_nearest(value, message):
+    with pytest.raises(UsageError) as caught:
+        validate(Words, value, file="w.yaml")
+    assert str(caught.value) == f"w.yaml, {message}. Did you mean 'tower'?"
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [([], "needs 1 or more entries, has 0"), (["tower"] * 3, "takes 2 or fewer entries, has 3")],
+)
+def test_a_wrong_length_is_told_in_words(words, message):
+    with pytest.raises(UsageError) as caught:
+        validate(Words, {"of": words}, file="w.yaml")
+    assert str(caught.value) == f"w.yaml, field of: {message}"
 
 
 def test_a_long_value_is_not_repeated_whole():

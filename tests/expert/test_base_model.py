@@ -1,16 +1,18 @@
 """What training may start from: a whole model, or an adapter on the base that it was trained on."""
 
 import json
+import logging
 import shutil
 
 import pytest
 import torch
+from huggingface_hub.errors import LocalEntryNotFoundError, OfflineModeIsEnabled
 from safetensors.torch import load_file, save_file
 from transformers import AutoModelForImageTextToText
 
 from fakeinstruct.base.errors import UsageError
 from fakeinstruct.expert import vision  # noqa: F401 - registers the small tower
-from fakeinstruct.expert.base_model import adapted_base, base_sha256, load_tuned
+from fakeinstruct.expert.base_model import adapted_base, base_sha256, check_base, load_tuned, loading
 from fakeinstruct.expert.recipe import Tune
 from fakeinstruct.expert.tune import apply_tune
 
@@ -44,6 +46,38 @@ def rewrite(adapter, **settings):
 def test_a_whole_model_stands_on_nothing(base):
     assert adapted_base(str(base)) is None
     assert adapted_base("somebody/model") is None
+
+
+@pytest.mark.parametrize("base", ["/nowhere/model", "./no/model", "../model", "~/model", "models/of/mine"])
+def test_a_folder_that_is_not_there_is_refused(base):
+    with pytest.raises(UsageError, match="no such folder"):
+        check_base(base)
+
+
+def test_a_folder_without_a_model_is_refused(tmp_path):
+    with pytest.raises(UsageError, match=r"has no config\.json"):
+        check_base(str(tmp_path))
+
+
+def test_models_adapters_and_names_pass(base, adapter):
+    for passing in (str(base), str(adapter), "small", "somebody/model"):
+        check_base(passing)
+
+
+@pytest.mark.parametrize("unreached", [LocalEntryNotFoundError, OfflineModeIsEnabled])
+def test_a_hub_that_cannot_be_reached_is_one_line_and_prints_no_retries(unreached, tmp_path, caplog):
+    def load():
+        logging.getLogger("huggingface_hub.utils._http").warning("Retrying in 1s")
+        raise OSError("We couldn't connect") from unreached("no network")
+
+    said = r"hub cannot be reached.*hf download somebody/model, or give base="
+    with pytest.raises(UsageError, match=said), loading("somebody/model"):
+        load()
+    assert caplog.text == ""
+    with pytest.raises(OSError, match="couldn't connect"), loading(str(tmp_path)):
+        load()
+    logging.getLogger("huggingface_hub.utils._http").warning("later")
+    assert "later" in caplog.text
 
 
 def test_an_adapter_names_its_base(base, adapter):

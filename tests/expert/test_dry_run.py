@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from drawn import make_pairs
 
 from fakeinstruct.base.errors import UsageError
 from fakeinstruct.base.surfaces import surface
@@ -43,6 +44,50 @@ def test_adapters_of_rank_128_on_llama_7b():
     """Seven matrices a layer: 4 of 4096 x 4096, 3 of 4096 x 11008, 32 layers, 128 rows and columns each."""
     trained = sum(count for _, count in only(load_recipe("llava-1.5-7b-lora")).parts.values())
     assert trained == 32 * 128 * (4 * (4096 + 4096) + 3 * (4096 + 11008))
+
+
+def test_adapters_are_not_counted_as_the_models_own():
+    lora, full = (only(load_recipe(f"llava-1.5-7b-{method}")) for method in ("lora", "full"))
+    assert [own for own, _ in lora.parts.values()] == [own for own, _ in full.parts.values()]
+    assert (lora.method, full.method) == ("lora, rank 128", "full")
+    assert dict(lines(lora))["method"] == "lora, rank 128"
+
+
+def test_adapters_take_memory_beside_the_model():
+    wide = only(load_recipe("llava-1.5-7b-lora"))
+    assert wide.gib["weights"] == sum(own + trained for own, trained in wide.parts.values()) * 2 / 2**30
+
+
+@pytest.mark.parametrize(
+    ("epochs", "warmup", "said"),
+    [
+        (1 / 16, 0.03, "the only step has a learning rate of 0"),
+        (2 / 16, 0.6, "warm-up takes all 2 steps"),
+        (2 / 16, 0.5, None),
+        (1 / 16, 0.0, None),
+    ],
+)
+def test_a_run_that_ends_within_its_warm_up_is_warned_of(pairs_folder, epochs, warmup, said):
+    options = ["optimizer.batch=4", f"optimizer.epochs={epochs}", f"optimizer.warmup={warmup}"]
+    found = dict(lines(only(load_recipe("cifake", [f"pairs={pairs_folder}", *WHOLE, *options]))))
+    assert ("warning" in found) == (said is not None)
+    if said:
+        assert found["warning"].startswith(said)
+
+
+def test_what_chooses_the_checkpoint_is_said_where_pairs_are_given(pairs_folder, tmp_path):
+    def chooses(*options):
+        return dict(lines(only(load_recipe("cifake", [*WHOLE, *options]))))["validation"]
+
+    validated = make_pairs(tmp_path / "pairs", held_out="validation")
+    assert chooses(f"pairs={validated}") == "8 verdicts choose the checkpoint"
+    few = "checkpoints.validation_images=3"
+    assert chooses(f"pairs={validated}", few) == "3 verdicts choose the checkpoint"
+    none = "no verdicts in the validation split: the last checkpoint becomes the expert"
+    assert chooses(f"pairs={pairs_folder}") == none
+    assert chooses(f"pairs={validated}", "data.templates=[reasoning/turns]") == none
+    assert "checkpoints.choose: last" in chooses(f"pairs={validated}", "checkpoints.choose=last")
+    assert only(load_recipe("cifake")).validation is None
 
 
 def test_zero_shares_weights_gradients_and_optimizer():
@@ -142,7 +187,12 @@ def test_unpacked_pairs_cost_their_image_each_and_logits_everywhere():
     assert alone.load.longest == 16 * 656
     assert alone.load.shared == alone.load.alone == packed.load.alone
     assert alone.gib["activations"] > packed.gib["activations"]
-    assert dict(lines(alone))["packing"] == "no: the recipe says packing: null"
+    said = dict(lines(alone))
+    assert said["packing"] == "no: the recipe says packing: null"
+    assert "rows an epoch" not in said
+    assert said["batches an epoch"].endswith(
+        "of at most 16 pairs, padded to the longest; the largest of about 10,496 tokens"
+    )
 
 
 def test_a_family_that_cannot_be_packed_says_why(tmp_path):

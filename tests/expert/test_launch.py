@@ -11,10 +11,12 @@ from transformers import AutoConfig
 
 from fakeinstruct.base.errors import ExitStatus, FakeInstructError, UsageError
 from fakeinstruct.base.files import read_json, sha256_file, write_json
+from fakeinstruct.expert.dry_run import dry_run
 from fakeinstruct.expert.launch import packable, train
 from fakeinstruct.expert.process import load_model
 from fakeinstruct.expert.processors import load_processor
 from fakeinstruct.expert.run import RunFolder
+from fakeinstruct.expert.show import show_labels
 from fakeinstruct.expert.torchrun import how_to_go_on, last_words, lock, problem_of, track_steps
 
 
@@ -51,6 +53,13 @@ def test_chains_are_not_pairs(prepared, tmp_path):
         prepared(pairs=make_chains(tmp_path / "chains", 4))
 
 
+@pytest.mark.parametrize("look", [dry_run, lambda recipe: next(show_labels(recipe))])
+def test_a_look_at_chains_says_the_same(look, base_folder, tmp_path):
+    recipe = small_recipe(base_folder, make_chains(tmp_path / "chains", 4), tmp_path / "run")
+    with pytest.raises(UsageError, match=r"holds chains, not pairs\..*fakeinstruct expand"):
+        look(recipe)
+
+
 def test_questions_without_answers_cannot_be_learned(prepared, tmp_path):
     """Items of an evaluation have no assistant's turn."""
     folder = make_pairs(tmp_path / "pairs")
@@ -67,7 +76,7 @@ def test_questions_without_answers_cannot_be_learned(prepared, tmp_path):
 
 def test_without_validation_pairs_it_says_so(prepared):
     run, printed = prepared(checkpoints={"choose": "validation"})
-    assert "no verdicts to validate with: the last checkpoint becomes the expert" in printed
+    assert "no verdicts in the validation split: the last checkpoint becomes the expert" in printed
     assert not run.validation.exists()
 
 
@@ -103,10 +112,21 @@ def test_an_adapter_whose_base_is_missing_is_refused_before_any_pair_is_read(pre
         prepared(base=adapter)
 
 
-def test_a_folder_without_a_model_is_refused(prepared, tmp_path):
+def test_a_folder_without_a_model_is_refused(pairs_folder, tmp_path):
     (tmp_path / "empty").mkdir()
-    with pytest.raises(UsageError, match="cannot be loaded"):
-        prepared(base=tmp_path / "empty")
+    recipe = small_recipe(tmp_path / "empty", pairs_folder, tmp_path / "run")
+    for run in (train, dry_run, lambda recipe: next(show_labels(recipe))):
+        with pytest.raises(UsageError, match=r"empty, field base: has no config\.json"):
+            run(recipe)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_model_that_is_not_here_and_no_network_is_one_line(prepared, monkeypatch):
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    with pytest.raises(UsageError, match="is not on this machine and the hub cannot be reached"):
+        prepared(base="somebody/model-7b")
+    with pytest.raises(UsageError, match="is not on this machine and the hub cannot be reached"):
+        load_processor("somebody/model-7b")
 
 
 def test_a_model_that_cannot_be_packed_trains_row_by_row(tmp_path, capsys):
@@ -123,6 +143,16 @@ def test_a_model_that_can_be_packed_is(base_folder, capsys):
     recipe = small_recipe(base_folder, "p", "o")
     assert packable(recipe, str(base_folder)) is recipe
     assert capsys.readouterr().err == ""
+
+
+def test_adapters_that_differ_are_refused_before_the_first_stage(base_folder, pairs_folder, tmp_path):
+    tune = {"method": "lora", "parts": ["language_model"], "lora": {"rank": 4, "alpha": 8}}
+    stages = {"one": {"tune": tune}, "two": {"tune": tune | {"lora": {"rank": 8, "alpha": 8}}}}
+    recipe = small_recipe(base_folder, pairs_folder, tmp_path / "run", stages=stages)
+    for run in (train, dry_run):
+        with pytest.raises(UsageError, match="'one' and 'two' have adapters that differ: rank 4, then 8"):
+            run(recipe)
+    assert not (tmp_path / "run").exists()
 
 
 def test_messages_become_errors_of_their_kind(tmp_path):

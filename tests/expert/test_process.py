@@ -80,7 +80,7 @@ def images_by_step(run, recipe, rank=0, processes=1):
 
 
 def test_a_resumed_run_goes_on_at_the_exact_pair_and_opens_no_image_that_it_skips(
-    undisturbed, halfway, pairs
+    undisturbed, halfway, pairs, capsys
 ):
     seen = images_by_step(undisturbed, halfway)
     assert len(seen) == 12
@@ -90,6 +90,7 @@ def test_a_resumed_run_goes_on_at_the_exact_pair_and_opens_no_image_that_it_skip
         (pairs / image).rename(pairs / f"{image}.away")
     try:
         check_same(run_recipe(halfway), undisturbed)
+        assert "going on from checkpoint-6, step 6 of 12" in capsys.readouterr().err
     finally:
         for image in skipped:
             (pairs / f"{image}.away").rename(pairs / image)

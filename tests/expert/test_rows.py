@@ -10,15 +10,16 @@ import pytest
 from datasets import Dataset
 from drawn import make_pairs
 
-from fakeinstruct.base.errors import FakeInstructError, Rejects
+from fakeinstruct.base.errors import FakeInstructError, Rejects, UsageError
 from fakeinstruct.base.files import sha256_bytes
 from fakeinstruct.base.images import load_image
 from fakeinstruct.expand.columns import SCHEMA
 from fakeinstruct.expand.pair import open_pairs
 from fakeinstruct.expert.collate import Collator
-from fakeinstruct.expert.recipe import Data
+from fakeinstruct.expert.recipe import Data, load_recipe
 from fakeinstruct.expert.rows import RowWriter, choose, index_of, messages_of
 from fakeinstruct.expert.sft import encode_conversation
+from fakeinstruct.expert.workload import texts_of
 
 
 def write(processor, folder, tmp_path, **data):
@@ -150,6 +151,40 @@ def test_nothing_to_learn_is_an_error_and_leaves_no_file(processor, pairs_folder
     with pytest.raises(FakeInstructError, match="no pair of the split 'validation'"):
         write(processor, pairs_folder, tmp_path, split="validation")
     assert not (tmp_path / "rows.arrow").exists()
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (
+            {"templates": ["verdict/one_word", "verdict/one_wrod"]},
+            "field data.templates: the pair set has no template 'verdict/one_wrod'. "
+            "Did you mean 'verdict/one_word'?",
+        ),
+        (
+            {"templates": ["verdict/one_word"], "pairs_per_image": {"verdict": 1, "reasoning": 1}},
+            "field data.pairs_per_image: the split 'train' has no pair of these templates of the task "
+            "'reasoning'. There are: verdict",
+        ),
+        (
+            {"pairs_per_image": {"advice": 1}, "split": "test"},
+            "field data.pairs_per_image: the split 'test' has no pair of the task 'advice'. "
+            "There are: reasoning, verdict",
+        ),
+    ],
+)
+def test_what_the_pairs_do_not_have_is_named(pairs_folder, tmp_path, data, message):
+    folder = tmp_path / "pairs"
+    shutil.copytree(pairs_folder, folder)
+    manifest = json.loads((folder / "manifest.json").read_text())
+    manifest["per_template"] = {"verdict/one_word": {"fake": 24}, "reasoning/turns": {"fake": 24}}
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(UsageError) as caught:
+        list(choose(open_pairs(folder), Data(**data)))
+    assert str(caught.value).rstrip(".") == f"{folder}, {message}"
+    recipe = load_recipe("cifake", [f"pairs={folder}", f"data={json.dumps(data)}"])
+    with pytest.raises(UsageError, match=message.partition(":")[0]):
+        texts_of(recipe, 16)
 
 
 def test_an_unfinished_pair_set_is_refused(tmp_path):

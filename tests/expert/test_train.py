@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -75,6 +77,18 @@ def test_an_expert_is_complete(finished):
     after = load_file(run / "expert/model.safetensors")
     assert before.keys() <= after.keys()  # the tied output head may stand there twice
     assert all((before[name] != after[name]).any() for name in before if name.endswith("weight"))
+
+
+def test_the_model_cards_python_runs(finished):
+    """As it stands there, by a Python that knows nothing else of the package."""
+    run = finished[0]
+    text = (run / "expert/README.md").read_text()
+    assert "# Image-forensics expert (run)" in text
+    assert "| steps | 32, in which 96 pairs of 16 images were seen;" in text
+    lines = text.partition("or in Python:")[2].partition("A probability")[0].splitlines()
+    code = "\n".join(line.strip() for line in lines).replace("FOLDER", str(run / "expert"))
+    asked = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert asked.returncode == 0, asked.stderr
 
 
 def test_what_is_trained_of_each_part_is_printed(finished):

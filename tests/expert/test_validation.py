@@ -6,9 +6,15 @@ import pytest
 from drawn import make_pairs
 from running import run_recipe, small_recipe
 from safetensors.torch import load_file
+from transformers import AutoModelForImageTextToText
 
+from fakeinstruct.base.errors import FakeInstructError, Rejects
 from fakeinstruct.expand.pair import open_pairs
+from fakeinstruct.expert import vision  # noqa: F401 - registers the small tower
+from fakeinstruct.expert.launch import train
+from fakeinstruct.expert.process import collator
 from fakeinstruct.expert.recipe import Data
+from fakeinstruct.expert.rows import RowWriter
 from fakeinstruct.expert.validation import validation_pairs
 
 
@@ -47,6 +53,29 @@ def test_no_validation_images_no_verdicts(pairs_folder):
 def test_a_run_on_the_validation_split_is_not_chosen_by_it(validated_pairs):
     recipe = small_recipe("b", validated_pairs, "o", data=Data(split="validation").model_dump(mode="json"))
     assert validation_pairs(open_pairs(validated_pairs), recipe) == []
+
+
+def test_verdicts_can_choose_where_none_is_learned(validated_pairs, base_folder, processor):
+    """A batch of verdicts is made by the collator of a run whose own tasks have none."""
+    recipe = small_recipe(base_folder, validated_pairs, "o")
+    model = AutoModelForImageTextToText.from_pretrained(base_folder)
+    pairs = open_pairs(validated_pairs)
+    make = collator(recipe, model, processor, pairs.image_root, ("reasoning",))
+    assert make.tasks == ("reasoning", "verdict")
+    row = RowWriter(processor, pairs, recipe.data, Rejects())._row(chosen(validated_pairs)[0])
+    batch = make([row | {"tree": 0, "counts": True, "epoch": 0}])
+    assert set(batch["targets"].tasks.tolist()) == {1}
+
+
+def test_a_validation_image_that_is_gone_is_named(base_folder, tmp_path):
+    pairs = make_pairs(tmp_path / "pairs", held_out="validation")
+    recipe = small_recipe(
+        base_folder, pairs, tmp_path / "run", optimizer={"epochs": 0.25}, checkpoints={"choose": "validation"}
+    )
+    train(recipe, start=False)
+    (pairs / "images/017.png").unlink()
+    with pytest.raises(FakeInstructError, match=r"images/017.png, record 17/0.*is missing\. Put it right"):
+        train(recipe)
 
 
 LORA = {"method": "lora", "parts": ["language_model"], "lora": {"rank": 4, "alpha": 8}}
