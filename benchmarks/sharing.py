@@ -192,7 +192,7 @@ def train(study: str, run: Run, folder: Path, pairs: PairSet, base: Path | None)
     limits = Packing(run.share, run.batch, 2**20, run.per_image)
     sampler = PackSampler(index, limits, seed=0, epochs=run.epochs, rank=0, world=1, accumulate=1)
     measure = Measure(model, test_batches(asked), with_words(make(), processor, asked))
-    optimizer = recipe.steps()
+    optimizer = recipe.own_optimizer()
     trainer = ExpertTrainer(
         recipe=recipe,
         sampler=sampler,

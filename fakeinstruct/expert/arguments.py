@@ -21,7 +21,7 @@ def training_arguments(recipe: Recipe, run: RunFolder, *, validated: bool) -> Tr
         run: Its folder.
         validated: Whether validation chooses the checkpoint.
     """
-    optimizer, hardware = recipe.steps(), recipe.hardware
+    optimizer, hardware = recipe.own_optimizer(), recipe.hardware
     return TrainingArguments(
         output_dir=str(run.checkpoints),
         seed=recipe.seed,

@@ -87,7 +87,7 @@ def _estimate(stage: Recipe, recipe: Recipe) -> Estimate:
         image_tokens=image_tokens,
         load=load,
         gib=memory(stage, parts, config, load, sharing=zero_stage(stage), packed=reason is None),
-        batch=stage.steps().batch,
+        batch=stage.own_optimizer().batch,
         validation=what_chooses(trainable_pairs(stage.pairs, stage.image_root), stage)
         if stage.pairs
         else None,
@@ -97,7 +97,7 @@ def _estimate(stage: Recipe, recipe: Recipe) -> Estimate:
 
 def only_warmup(recipe: Recipe, steps: int) -> str | None:
     """What to say if the learning rate never gets to where it should; it is 0 in the first step of a warm-up."""
-    if math.ceil(recipe.steps().warmup * steps) < steps:
+    if math.ceil(recipe.own_optimizer().warmup * steps) < steps:
         return None
     few = "the only step has a learning rate of 0" if steps == 1 else f"warm-up takes all {steps:,} steps"
     return f"{few}: train longer, or lower optimizer.warmup"

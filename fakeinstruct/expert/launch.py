@@ -166,7 +166,7 @@ def prepare(recipe: Recipe, pairs: PairSet, run: RunFolder, rejects: Rejects, id
     source = base if (Path(base) / "tokenizer_config.json").is_file() else under
     processor = load_processor(source)
     writer = RowWriter(processor, pairs, recipe.data, rejects)
-    tally = writer.write(run.rows, choose(pairs, recipe.data, recipe.steps().epochs))
+    tally = writer.write(run.rows, choose(pairs, recipe.data, recipe.own_optimizer().epochs))
     if verdicts := wanted_verdicts(pairs, recipe):
         RowWriter(processor, pairs, recipe.data, rejects).write(run.validation, verdicts)
     if rejects:

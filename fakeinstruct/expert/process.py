@@ -125,7 +125,7 @@ def drawn_rows(
     from datasets import Dataset
 
     rows = Dataset.from_file(str(file))
-    optimizer, training = recipe.steps(), seed is not None
+    optimizer, training = recipe.own_optimizer(), seed is not None
     limits = limits_of(recipe, packed=recipe.packing is not None)
     sampler = PackSampler(
         index_of(rows),

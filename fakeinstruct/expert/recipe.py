@@ -218,7 +218,7 @@ class Recipe(Stage):
                 )
         return self
 
-    def steps(self) -> Optimizer:
+    def own_optimizer(self) -> Optimizer:
         """The optimizer of a recipe of one stage."""
         if self.optimizer is None:
             raise UsageError("is missing", field="optimizer")

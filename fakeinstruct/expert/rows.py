@@ -290,7 +290,7 @@ def limits_of(recipe: Recipe, *, packed: bool) -> Packing:
         recipe: The recipe.
         packed: Whether pairs share their image; if not, each is a tree of its own, and a row is a batch of them.
     """
-    packing, optimizer = recipe.packing, recipe.steps()
+    packing, optimizer = recipe.packing, recipe.own_optimizer()
     return Packing(
         pairs=packing.pairs if packing and packed else 1,
         batch=optimizer.batch,

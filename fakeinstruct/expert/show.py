@@ -116,7 +116,7 @@ def draw(recipe: Recipe, pairs: PairSet, processor: Any, model: Any) -> Shown:
     from datasets import Dataset, disable_progress_bars
 
     disable_progress_bars()
-    images = groupby(choose(pairs, recipe.data, recipe.steps().epochs), key=lambda pair: pair.chain)
+    images = groupby(choose(pairs, recipe.data, recipe.own_optimizer().epochs), key=lambda pair: pair.chain)
     chosen = [pair for _, own in islice(images, IMAGES) for pair in own]
     with TemporaryDirectory() as folder:
         file = Path(folder) / "rows.arrow"

@@ -133,7 +133,7 @@ def workload(recipe: Recipe, image_tokens: int, limits: Packing, *, packed: bool
 
 def steps_of(recipe: Recipe, index: Index, limits: Packing) -> int:
     """Optimizer steps of a run, as its sampler counts them."""
-    optimizer = recipe.steps()
+    optimizer = recipe.own_optimizer()
     sampler = PackSampler(
         index,
         limits,

@@ -213,7 +213,7 @@ def test_steps_are_those_of_the_sampler():
         texts.index,
         limits_of(recipe, packed=True),
         seed=recipe.seed,
-        epochs=recipe.steps().epochs,
+        epochs=recipe.own_optimizer().epochs,
         rank=0,
         world=1,
         accumulate=1,
