@@ -19,7 +19,7 @@ def demo(
 ) -> None:
     """Take the whole way once on a sample set made here: chains, pairs, expert, answers, figures, report.
 
-    Needs no GPU, no network and no data; about ten minutes on two cores. Started again, it goes on where
+    Needs no GPU, no network and no data; ten to fifteen minutes on two cores. Started again, it goes on where
     it stopped.
 
     **Examples**
