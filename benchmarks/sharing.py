@@ -44,6 +44,7 @@ from fakeinstruct.expert.sampler import PackSampler
 from fakeinstruct.expert.small import build_small
 from fakeinstruct.expert.trainer import ExpertTrainer
 from fakeinstruct.expert.tune import apply_tune
+from fakeinstruct.expert.validation import one_verdict_each
 from fakeinstruct.measure.calibration import nll, probability, reliability
 from fakeinstruct.measure.detection import auc
 
@@ -166,10 +167,7 @@ class Measure(TrainerCallback):
 
 def test_pairs(pairs: PairSet, template: str) -> Iterable[Pair]:
     """One verdict for each test image, spread over the set."""
-    found: dict[str, Pair] = {}
-    for pair in pairs.read("test", ["verdict"], [template]):
-        if pair.chain not in found or pair.id < found[pair.chain].id:
-            found[pair.chain] = pair
+    found = one_verdict_each(pairs, "test", [template])
     return sorted(found.values(), key=lambda pair: pair.id)[:TEST_IMAGES]
 
 

@@ -143,9 +143,17 @@ class Rejects:
         return ExitStatus.REJECTS if self.errors else ExitStatus.CLEAN
 
 
-def printable(text: str) -> str:
-    """A text with what a terminal would obey, or could not show, as escapes: names of data are somebody else's."""
-    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
+def printable(text: str, *, keep: str = "") -> str:
+    """A text with what a terminal would obey, or could not show, as escapes: names of data are somebody else's.
+
+    Args:
+        text: The text.
+        keep: Characters that stay as they are, ends of lines for example.
+    """
+    return "".join(
+        char if char.isprintable() or char in keep else char.encode("unicode_escape").decode()
+        for char in text
+    )
 
 
 def nearest(word: str, known: Iterable[str]) -> str:

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from fakeinstruct.base.errors import printable
+
 
 def preview(
     template: Annotated[
@@ -38,17 +40,10 @@ def preview(
     chain_set = open_chains(chains)
     found = load_template(template, templates, taxonomy=chain_set.taxonomy)
     for chain, pair in preview_template(found, chain_set, examples=examples, seed=seed):
-        print(f"--- {_shown(chain.id)} ({kind_of(chain)})")
+        print(f"--- {printable(chain.id)} ({kind_of(chain)})")
         for message in pair.messages:
-            print(f"{message.role}: {_shown(message.text())}")
+            text = printable(message.text(), keep="\n")
+            print(f"{message.role}: {text}")
         print(f"target: {pair.target.model_dump_json(exclude_defaults=True)}\n")
     if why := unserved(found, chain_set):
         print(f"{found.id}: {why}")
-
-
-def _shown(text: str) -> str:
-    """A text of the chains as a terminal may print it: what it would obey stands as an escape."""
-    return "".join(
-        char if char.isprintable() or char == "\n" else char.encode("unicode_escape").decode()
-        for char in text
-    )

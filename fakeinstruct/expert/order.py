@@ -179,12 +179,17 @@ def rows(index: Index, packing: Packing, seed: int, epoch: int) -> Rows:
     """
     drawn = trees(index, packing, seed, epoch)
     order = np.argsort(_keys(len(drawn), seed, ROWS, epoch), kind="stable")
-    prefix = index.prefix[drawn.pairs].astype(np.int64)
-    begin = drawn.starts[:-1]
-    tokens = np.maximum.reduceat(prefix, begin) + np.add.reduceat(index.tokens[drawn.pairs] - prefix, begin)
-    row = _fitted(np.diff(drawn.starts)[order], tokens[order], packing)
+    row = _fitted(np.diff(drawn.starts)[order], tree_tokens(index, drawn)[order], packing)
     order = order[np.argsort(row, kind="stable")]
     return Rows(drawn, order, np.concatenate([[0], np.cumsum(np.bincount(row))]))
+
+
+def tree_tokens(index: Index, drawn: Trees) -> Integers:
+    """The length of each tree in tokens, its prefix once, shape (trees,)."""
+    prefix = index.prefix[drawn.pairs].astype(np.int64)
+    begin = drawn.starts[:-1]
+    tokens: Integers = np.maximum.reduceat(prefix, begin)
+    return tokens + np.add.reduceat(index.tokens[drawn.pairs] - prefix, begin)
 
 
 def _fitted(pairs: Integers, tokens: Integers, packing: Packing) -> Integers:

@@ -18,7 +18,7 @@ import torch
 from rich.text import Text
 from torch import Tensor
 
-from fakeinstruct.base.errors import Rejects, UsageError
+from fakeinstruct.base.errors import Rejects, UsageError, printable
 from fakeinstruct.expand.pair import Pair, PairSet
 from fakeinstruct.expert.base_model import adapted_base, check_base
 from fakeinstruct.expert.collate import Collator, PackCollator
@@ -208,16 +208,14 @@ def _rest(count: int, what: str) -> Text:
 
 
 def _prefix(shown: Shown, processor: Any, name: str, pair: Pair, span: tuple[int, int]) -> Text:
-    head = (
-        f"\n{name}: {clean(pair.images[0].path)}, {span[1] - span[0]:,} tokens{_positions(shown, span)}\n  "
-    )
+    head = f"\n{name}: {printable(pair.images[0].path)}, {span[1] - span[0]:,} tokens{_positions(shown, span)}\n  "
     words = spell(processor, shown.ids[0], shown.supervised[0], span)
     return Text.assemble((head, QUIET), *((part, PREFIX) for part, _ in words), "\n")
 
 
 def _pair(shown: Shown, processor: Any, pair: Pair, row: int, span: tuple[int, int]) -> Text:
     learned = int(shown.supervised[row, span[0] : span[1]].sum())
-    head = f"  {pair.template}, {clean(pair.id)}: {span[1] - span[0]:,} tokens, {learned:,} supervised"
+    head = f"  {pair.template}, {printable(pair.id)}: {span[1] - span[0]:,} tokens, {learned:,} supervised"
     words = spell(processor, shown.ids[row], shown.supervised[row], span)
     parts = ((f"[[{part}]]", SUPERVISED) if marked else part for part, marked in words)
     return Text.assemble((f"{head}{_positions(shown, span)}\n    ", QUIET), *parts, "\n")
@@ -260,9 +258,4 @@ def _decode(processor: Any, tokens: Sequence[int], start: int, stop: int) -> str
         processor.tokenizer.decode(some, skip_special_tokens=False, clean_up_tokenization_spaces=False)
         for some in ([*before, *tokens[start:stop]], before)
     )
-    return clean(whole[len(lead) :])
-
-
-def clean(text: str) -> str:
-    """Text with ends of lines and control characters in their spelling, so that none reaches the terminal."""
-    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
+    return printable(whole[len(lead) :])

@@ -44,9 +44,15 @@ def validation_pairs(pairs: PairSet, recipe: Recipe) -> list[Pair]:
     learned = verdict_templates(pairs, recipe)
     if not learned:
         return []
-    found: dict[str, Pair] = {}
-    for pair in pairs.read("validation", ["verdict"], learned):
-        if pair.chain not in found or pair.id < found[pair.chain].id:
-            found[pair.chain] = pair
+    found = one_verdict_each(pairs, "validation", learned)
     drawn = sorted(found, key=lambda chain: sha256_bytes(chain.encode()))
     return [found[chain] for chain in sorted(drawn[: recipe.checkpoints.validation_images])]
+
+
+def one_verdict_each(pairs: PairSet, split: str, templates: list[str]) -> dict[str, Pair]:
+    """A verdict for each chain of a split: of its pairs of some templates the one with the smallest id, a hash."""
+    found: dict[str, Pair] = {}
+    for pair in pairs.read(split, ["verdict"], templates):
+        if pair.chain not in found or pair.id < found[pair.chain].id:
+            found[pair.chain] = pair
+    return found

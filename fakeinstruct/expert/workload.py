@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from fakeinstruct.base.errors import UsageError
 from fakeinstruct.expand.pair import PairSet
 from fakeinstruct.expert.launch import trainable_pairs
-from fakeinstruct.expert.order import Index, Packing, Rows, rows
+from fakeinstruct.expert.order import Index, Packing, Rows, rows, tree_tokens
 from fakeinstruct.expert.recipe import Recipe
 from fakeinstruct.expert.rows import check_data
 from fakeinstruct.expert.sampler import PackSampler
@@ -114,19 +114,17 @@ def workload(recipe: Recipe, image_tokens: int, limits: Packing, *, packed: bool
     index, scale = texts.index, 1 / texts.share
     dealt = rows(index, limits, recipe.seed, 0)
     trees, answers = dealt.trees, texts.answers[dealt.trees.pairs]
-    alone, prefix = index.tokens[trees.pairs].astype(np.int64), index.prefix[trees.pairs].astype(np.int64)
-    begin = trees.starts[:-1]
-    tokens = np.maximum.reduceat(prefix, begin) + np.add.reduceat(alone - prefix, begin)
+    tokens = tree_tokens(index, trees)
     return Workload(
         source=texts.source,
         pairs=round(len(trees.pairs) * scale),
         trees=round(len(trees) * scale),
         rows=round(len(dealt) * scale),
         steps=round(steps_of(recipe, index, limits) * scale),
-        alone=round(alone.sum() * scale),
+        alone=round(index.tokens[trees.pairs].sum(dtype=np.int64) * scale),
         shared=round(tokens.sum() * scale),
         longest=int(_sums(dealt, tokens).max()) if packed else padded(dealt, tokens),
-        supervised=int(_sums(dealt, np.add.reduceat(answers, begin)).max()),
+        supervised=int(_sums(dealt, np.add.reduceat(answers, trees.starts[:-1])).max()),
         too_long=round(texts.too_long * scale),
     )
 

@@ -8,12 +8,12 @@ from drawn import TINY, make_pairs
 from tiny import tiny_qwen2_5_vl, tiny_qwen3_vl
 from typer.testing import CliRunner
 
-from fakeinstruct.base.errors import FakeInstructError, UsageError
+from fakeinstruct.base.errors import FakeInstructError, UsageError, printable
 from fakeinstruct.cli.main import app
 from fakeinstruct.expert.packing import model_positions
 from fakeinstruct.expert.recipe import Recipe
 from fakeinstruct.expert.sft import IGNORE
-from fakeinstruct.expert.show import SUPERVISED, clean, show_labels, spell
+from fakeinstruct.expert.show import SUPERVISED, show_labels, spell
 
 
 def recipe(pairs, **sections):
@@ -72,7 +72,7 @@ def test_tokens_are_spelt_as_they_are_labelled(processor):
 
 
 def test_control_characters_do_not_reach_the_terminal():
-    assert clean("a\n\x1b[0m\u202eb é") == "a\\n\\x1b[0m\\u202eb é"
+    assert printable("a\n\x1b[0m\u202eb é") == "a\\n\\x1b[0m\\u202eb é"
 
 
 def test_it_trains_nothing_and_writes_nothing(pairs_folder, tmp_path):
