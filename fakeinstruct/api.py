@@ -19,11 +19,13 @@ from fakeinstruct.expert.recipe import load_recipe
 from fakeinstruct.forensics.answers import open_answers
 from fakeinstruct.forensics.detect import detect
 from fakeinstruct.forensics.expert import load_expert
+from fakeinstruct.forensics.protocol import Protocol
 from fakeinstruct.forensics.score import score
 from fakeinstruct.measure.audit.run import audit
 from fakeinstruct.measure.run import calibrate, measure
 
 __all__ = [
+    "Protocol",
     "Rejects",
     "audit",
     "calibrate",

@@ -43,6 +43,7 @@ def run_demo(out: str | Path, *, images: int = 2000, seed: int = 0) -> dict[str,
     from fakeinstruct.expert.recipe import load_recipe
     from fakeinstruct.forensics.answers import open_answers
     from fakeinstruct.forensics.expert import load_expert
+    from fakeinstruct.forensics.protocol import Protocol
     from fakeinstruct.forensics.score import score
     from fakeinstruct.measure.run import calibrate, measure
 
@@ -63,9 +64,9 @@ def run_demo(out: str | Path, *, images: int = 2000, seed: int = 0) -> dict[str,
     with step(f"fakeinstruct train sample {' '.join(overrides)}"):
         train(load_recipe("sample", overrides), rejects=rejects)
     with step(f"fakeinstruct score {expert} {chains} --out {answers} --explain"):
-        score(load_expert(expert), open_chains(chains), answers, explain=True, rejects=rejects)
+        score(load_expert(expert), open_chains(chains), answers, Protocol(explain=True), rejects=rejects)
     with step(f"fakeinstruct score {expert} {pairs} --out {choices} --split test"):
-        score(load_expert(expert), open_pairs(pairs), choices, splits=("test",), rejects=rejects)
+        score(load_expert(expert), open_pairs(pairs), choices, Protocol(splits=("test",)), rejects=rejects)
     with step(f"fakeinstruct calibrate {expert} {answers}"):
         calibrate(expert, [open_answers(answers)])
     with step(f"fakeinstruct measure {answers} {choices} --chains {chains} --baseline cnn --out {report}"):

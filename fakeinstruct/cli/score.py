@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -10,13 +9,6 @@ import typer
 
 from fakeinstruct.base.errors import Rejects
 from fakeinstruct.cli.common import ImageRoot, MaxRejects, Out, close
-
-
-class Join(StrEnum):
-    """How the words of a label are joined."""
-
-    LOGSUMEXP = "logsumexp"
-    SUM = "sum"
 
 
 def score(
@@ -29,13 +21,20 @@ def score(
     readout: Annotated[
         str | None, typer.Option("--readout", help="Readout of expert.json, if not its first.")
     ] = None,
+    prompts: Annotated[
+        int | None, typer.Option("--prompts", help="Wordings of the question, asked in one pass.", min=1)
+    ] = None,
+    held_out: Annotated[
+        int | None, typer.Option("--held-out", help="How many of them it was never trained on.", min=0)
+    ] = None,
     aggregation: Annotated[
-        Join, typer.Option("--aggregation", help="logsumexp, or FakeScope's sum of logits.")
-    ] = Join.LOGSUMEXP,
+        str | None,
+        typer.Option("--aggregation", help="logsumexp, FakeScope's sum of logits, mean, or a single pair."),
+    ] = None,
     explain: Annotated[
-        bool, typer.Option("--explain", help="Also let it explain each verdict in words.")
-    ] = False,
-    batch: Annotated[int, typer.Option("--batch", help="Items asked at once.", min=1)] = 32,
+        bool | None, typer.Option("--explain", help="Also let it explain each verdict in words.")
+    ] = None,
+    batch: Annotated[int | None, typer.Option("--batch", help="Images asked at once.", min=1)] = None,
     image_root: ImageRoot = None,
     max_rejects: MaxRejects = 0.2,
 ) -> None:
@@ -47,28 +46,29 @@ def score(
 
         fakeinstruct score runs/train/expert runs/chains --out runs/answers
 
+        fakeinstruct score runs/train/expert runs/chains --prompts 5 --held-out 2 --out runs/answers
+
         fakeinstruct score runs/train/expert runs/pairs --split test --out runs/choices
     """
     from fakeinstruct.chains.store import open_chains
     from fakeinstruct.expand.pair import open_pairs
     from fakeinstruct.forensics.expert import load_expert
+    from fakeinstruct.forensics.protocol import make_protocol
     from fakeinstruct.forensics.score import score as ask
 
     is_pairs = (items / "manifest.json").is_file()
     source = (
         open_pairs(items, image_root=image_root) if is_pairs else open_chains(items, image_root=image_root)
     )
-    rejects = Rejects(max_rejects)
-    answers = ask(
-        load_expert(expert),
-        source,
-        out,
-        splits=split or ["validation", "test"],
+    protocol = make_protocol(
+        splits=split,
         readout=readout,
-        aggregation=aggregation.value,
+        prompts=prompts,
+        held_out=held_out,
+        aggregation=aggregation,
         explain=explain,
-        batch=batch,
-        rejects=rejects,
     )
+    rejects = Rejects(max_rejects)
+    answers = ask(load_expert(expert), source, out, protocol, batch=batch, rejects=rejects)
     print(answers.folder)
     close(rejects, answers.folder)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
-from PIL import ImageOps
+from PIL import Image, ImageOps
 from torch import Tensor
 
 from fakeinstruct.base.boxes import Fractions
@@ -23,29 +23,38 @@ CACHE_BYTES = 256 * 2**20
 """Most bytes of processed pixels kept for reuse: an image comes back with its other pairs."""
 
 
+Reader = Callable[[Any], Image.Image]
+"""Gives the image that a row names, whatever the row names it by, or raises `RecordError`."""
+
+
+def under_root(image_root: Path) -> Reader:
+    """A reader of paths under an image root."""
+    return lambda path: load_image(resolve_under(image_root, path))
+
+
 class ImageBlocks:
     """Reads and processes images, keeping the latest up to a number of bytes."""
 
-    def __init__(self, processor: Any, image_root: Path, limit: int = CACHE_BYTES) -> None:
+    def __init__(self, processor: Any, images: Path | Reader, limit: int = CACHE_BYTES) -> None:
         self.processor = processor
-        self.image_root = image_root
+        self.read = under_root(images) if isinstance(images, Path) else images
         self.limit = limit
         self._bytes = 0
-        self._kept: OrderedDict[tuple[str, Fractions | None, bool], dict[str, Any]] = OrderedDict()
+        self._kept: OrderedDict[tuple[Any, Fractions | None, bool], dict[str, Any]] = OrderedDict()
 
-    def get(self, path: str, crop: Fractions | None = None, *, mirrored: bool = False) -> dict[str, Any]:
-        """The block of the image at `path` under the image root, of a crop, or of its mirror image.
+    def get(self, name: Any, crop: Fractions | None = None, *, mirrored: bool = False) -> dict[str, Any]:
+        """The block of an image by what the reader knows it by, of a crop, or of its mirror image.
 
         See `rows.image_block`.
 
         Raises:
             RecordError: If it cannot be read.
         """
-        key = (path, crop, mirrored)
+        key = (name, crop, mirrored)
         if key in self._kept:
             self._kept.move_to_end(key)
             return self._kept[key]
-        image = load_image(resolve_under(self.image_root, path))
+        image = self.read(name)
         image = image if crop is None else crop_image(image, crop)
         block = image_block(self.processor, ImageOps.mirror(image) if mirrored else image)
         self._kept[key] = block
@@ -104,12 +113,12 @@ class Placer:
 
     Args:
         processor: The expert's processor.
-        image_root: The folder that image paths are relative to.
+        images: The folder that image paths are relative to, or what reads images.
     """
 
-    def __init__(self, processor: Any, image_root: Path) -> None:
+    def __init__(self, processor: Any, images: Path | Reader) -> None:
         self.image_token = int(processor.image_token_id)
-        self.blocks = ImageBlocks(processor, image_root)
+        self.blocks = ImageBlocks(processor, images)
 
     def place(self, row: dict[str, Any], *, mirrored: bool = False) -> Placed:
         """Place a row of `input_ids`, `image`, `crops` if there are any and, for training, `labels`.

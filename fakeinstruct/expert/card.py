@@ -15,29 +15,60 @@ CARD = "expert.json"
 """File name of the card in an expert's folder."""
 
 
+Position = Literal["first", "prefix", "scan"]
+"""Where a verdict is read: at the answer's first token, behind a forced beginning, or where the model writes it."""
+
+Aggregation = Literal["logsumexp", "sum", "mean", "pair"]
+"""How the words of a label are joined, see `fakeinstruct.forensics.probability`."""
+
+
 class Readout(StrictModel):
     """How a verdict becomes a probability: what is asked, where the answer is read, which words mean what.
 
-    `position` "first" is the first token of the answer. `aggregation` joins a label's words: "logsumexp"
-    of their logits, or their "sum" (FakeScope's token soft scoring). `scale` and `bias` are fitted on
-    validation data by `calibrate`: probability = sigmoid(scale * margin + bias).
+    Attributes:
+        name: The template or the protocol it comes from; several wordings may share it.
+        prompt: The question.
+        position: "first" reads the answer's first token; "prefix" makes the answer begin with `prefix` and reads
+            what follows; "scan" lets the model write and reads the verdict where it stands.
+        prefix: With "prefix", the beginning of the answer, up to the label word and its leading space.
+        after: With "scan", what the verdict is written after, for example "Verdict:"; absent, the first label word.
+        fake: Words that mean fake in answer to this prompt: "no" to "Is this a real image?".
+        real: Words that mean real.
+        aggregation: How a label's words are joined.
+        trained: Whether the model was trained on this wording.
+        scale: Fitted by `calibrate`: probability = sigmoid(scale * margin + bias).
+        bias: Fitted likewise.
+        fitted_on: What they were fitted on, in words.
+        fitted_items: The images that a bias alone was fitted on, which are then no test of it.
     """
 
     name: str
     prompt: str
-    position: Literal["first"] = "first"
+    position: Position = "first"
+    prefix: str | None = None
+    after: str | None = None
     fake: tuple[str, ...] = Field(min_length=1)
     real: tuple[str, ...] = Field(min_length=1)
-    aggregation: Literal["logsumexp", "sum"] = "logsumexp"
+    aggregation: Aggregation = "logsumexp"
+    trained: bool = True
     scale: float | None = None
     bias: float | None = None
     fitted_on: str | None = None
+    fitted_items: tuple[str, ...] = ()
 
     @model_validator(mode="after")
-    def _words_differ(self) -> Readout:
+    def _sound(self) -> Readout:
         if shared := set(self.fake) & set(self.real):
             raise ValueError(f"{sorted(shared)} stand for both labels")
+        if (self.position == "prefix") != (self.prefix is not None):
+            raise ValueError("'prefix' belongs to position 'prefix', which needs it")
+        if self.after is not None and self.position != "scan":
+            raise ValueError("'after' belongs to position 'scan'")
         return self
+
+    def words(self) -> dict[str, tuple[str, ...]]:
+        """The words of each label."""
+        return {"fake": self.fake, "real": self.real}
 
 
 class ExpertCard(StrictModel):

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from fakeinstruct.base.errors import FakeInstructError
 from fakeinstruct.base.files import sha256_bytes
-from fakeinstruct.expert.blocks import Placer
+from fakeinstruct.expert.blocks import Placer, Reader
 from fakeinstruct.expert.features import ImageKey
 from fakeinstruct.expert.image_tensors import Join, concatenate
 from fakeinstruct.expert.loss import targets_of
@@ -48,7 +48,7 @@ class Collator:
 
     Args:
         processor: The expert's processor.
-        image_root: The folder that image paths are relative to.
+        images: The folder that image paths are relative to, or what reads images.
         weights: Weight of each task's tokens in the loss; 1 for others.
         tasks: The tasks by number.
         mirror: Turn images left to right at random, by a hash of image and epoch, so that a resumed run turns the same.
@@ -58,14 +58,14 @@ class Collator:
     def __init__(
         self,
         processor: Any,
-        image_root: Path,
+        images: Path | Reader,
         *,
         weights: Mapping[str, float] | None = None,
         tasks: Sequence[str] = (),
         mirror: bool = False,
         join: Join = concatenate,
     ) -> None:
-        self.placer = Placer(processor, image_root)
+        self.placer = Placer(processor, images)
         self.pad_token = int(processor.tokenizer.pad_token_id)
         self.weights = weights or {}
         self.tasks = tuple(tasks)
@@ -117,8 +117,10 @@ class PackCollator(Collator):
         options: Those of `Collator`.
     """
 
-    def __init__(self, processor: Any, image_root: Path, *, positions: Positions, **options: Any) -> None:
-        super().__init__(processor, image_root, **options)
+    def __init__(
+        self, processor: Any, images: Path | Reader, *, positions: Positions, **options: Any
+    ) -> None:
+        super().__init__(processor, images, **options)
         self.packer = Packer(positions)
 
     def __call__(self, rows: Sequence[dict[str, Any]]) -> dict[str, Any]:

@@ -17,10 +17,11 @@ def make_card(recipe: Recipe, pairs: PairSet, base: str) -> ExpertCard:
     manifest = pairs.manifest
     learned, prompts = learned_questions(recipe, pairs)
     readouts = tuple(
-        Readout(name=readout.template, prompt=prompt, fake=readout.fake, real=readout.real)
+        Readout(name=readout.template, prompt=prompt, fake=readout.fake, real=readout.real, trained=trained)
+        for trained in (True, False)
         for readout in manifest.readouts
         if readout.template in learned
-        for prompt in readout.prompts
+        for prompt in (readout.prompts if trained else readout.held_out)
     )
     return ExpertCard(
         base=recipe.base,

@@ -14,20 +14,25 @@ from pydantic import Field, ValidationError
 from fakeinstruct.base.config import StrictModel, explain
 from fakeinstruct.base.errors import FakeInstructError, UsageError
 from fakeinstruct.base.files import atomic_write, read_json
+from fakeinstruct.expert.card import Aggregation, Readout
+from fakeinstruct.forensics.protocol import Protocol
 
 SCHEMA = pa.schema(
     [
         ("item", pa.string()),  # id of the chain or pair that was asked about
         ("chain", pa.string()),
         ("image", pa.string()),  # path relative to the image root
-        ("kind", pa.string()),  # "verdict" or "choice"
+        ("kind", pa.string()),  # "verdict", "choice", or "prior": a verdict on a picture that shows nothing
         ("task", pa.string()),
-        ("template", pa.string()),
+        ("template", pa.string()),  # the template of a pair, the name of a readout
         ("prompt", pa.string()),  # the question as it was asked
-        ("look", pa.int16()),
-        ("condition", pa.string()),  # perturbation; "clean" for none
-        ("sample", pa.int16()),
-        ("position", pa.string()),  # where the label was read: "first"
+        ("trained", pa.bool_()),  # whether the expert was trained on this wording
+        ("look", pa.int16()),  # which crop of a grid; 1 for the whole picture
+        ("condition", pa.string()),  # perturbation or intervention; "clean" for none
+        ("trace", pa.string()),  # the trace whose region was intervened on
+        ("attribute", pa.string()),  # its attribute
+        ("sample", pa.int16()),  # which sampled rationale
+        ("position", pa.string()),  # where the label was read: "first", "prefix" or "scan"
         ("label", pa.string()),  # truth: "fake" or "real"
         ("manipulation", pa.string()),
         ("generator", pa.string()),
@@ -36,23 +41,38 @@ SCHEMA = pa.schema(
         ("split", pa.string()),
         ("words", pa.list_(pa.string())),  # label words or choice letters, in the order of `logits`
         ("classes", pa.list_(pa.string())),  # what each word means: "fake"/"real", or the letter itself
-        ("logits", pa.list_(pa.float32())),  # their logits in float32
-        ("log_normaliser", pa.float32()),  # log of the sum of exp(logit) over the whole vocabulary
+        ("logits", pa.list_(pa.float32())),  # their logits in float32, see `probability.word_logits`
+        ("piece_logits", pa.list_(pa.list_(pa.float32()))),  # of each word the logits of its tokens
+        ("piece_normalisers", pa.list_(pa.list_(pa.float32()))),  # and the log-normalisers at their places
+        ("log_normaliser", pa.float32()),  # log of the sum of exp(logit) over the vocabulary, first place
         ("margin", pa.float32()),  # verdict: aggregated logit of fake minus real; null for a choice
-        ("label_mass", pa.float32()),  # probability that the next token is one of `words`, 0 to 1
+        ("label_mass", pa.float32()),  # probability that the answer is one of `words`, 0 to 1
         ("choice", pa.string()),  # the letter with the largest logit; null for a verdict
         ("target", pa.string()),  # right letter of a choice; null for a verdict
-        ("text", pa.string()),  # generated explanation, if one was asked for
+        ("text", pa.string()),  # generated explanation or rationale, if there is one
         ("verdict", pa.string()),  # parsed from `text`, if any
+        (
+            "boxes",
+            pa.list_(pa.list_(pa.float32())),
+        ),  # x0, y0, x1, y1 that `text` names, fractions of the picture
+        ("batch", pa.int16()),  # images asked at once
+        ("note", pa.string()),  # what happened on the way: "out of memory at 32 images"
         ("seconds", pa.float32()),
         ("error", pa.string()),  # why there is no figure; everything read from the model is then null
     ]
 )
 """Columns of an answer set."""
 
+KEY = ("kind", "item", "prompt", "look", "condition", "trace", "sample")
+"""Columns that tell a row from all others of an answer set."""
+
 
 class AnswersMeta(StrictModel):
-    """`meta.json` of an answer set: which expert answered, to what, how it was read."""
+    """`meta.json` of an answer set: which expert answered, to what, how it was asked and read.
+
+    `readouts` are those that were asked with, the leading one first, with the scale and bias they had then;
+    `aggregation` is the leading one's.
+    """
 
     schema_version: Literal[1] = 1
     expert: str
@@ -61,10 +81,9 @@ class AnswersMeta(StrictModel):
     items: str
     items_sha256: str
     image_root: str | None = None
-    aggregation: Literal["logsumexp", "sum"] = "logsumexp"
-    readout: dict[str, Any] | None = None
-    scale: float | None = None
-    bias: float | None = None
+    aggregation: Aggregation = "logsumexp"
+    protocol: Protocol = Field(default_factory=Protocol)
+    readouts: tuple[Readout, ...] = ()
     versions: dict[str, str] = Field(default_factory=dict)
     complete: bool = False
 
@@ -98,16 +117,18 @@ class AnswerSet:
             raise FakeInstructError("holds no answers", file=self.folder)
         return pa.concat_tables(tables)
 
-    def items(self) -> Iterator[str]:
-        """The items answered so far."""
+    def answered(self) -> Iterator[tuple[Any, ...]]:
+        """The keys of the rows answered so far."""
         for part in self.parts():
-            yield from pq.read_table(part, columns=["item"])["item"].to_pylist()
+            yield from zip(
+                *pq.read_table(part, columns=list(KEY), schema=SCHEMA).to_pydict().values(), strict=True
+            )
 
 
-def write_part(folder: Path, number: int, rows: list[dict[str, Any]]) -> None:
+def write_part(folder: Path, name: str, rows: list[dict[str, Any]]) -> None:
     """Write one part atomically; absent columns are null."""
     table = pa.Table.from_pylist(rows, schema=SCHEMA)
-    with atomic_write(folder / f"answers-{number:05d}.parquet") as file:
+    with atomic_write(folder / f"answers-{name}.parquet") as file:
         pq.write_table(table, file, compression="zstd")
 
 

@@ -9,9 +9,9 @@ from fakeinstruct.base.errors import FakeInstructError
 from fakeinstruct.forensics.expert import Expert
 from fakeinstruct.forensics.explain import explain_images
 from fakeinstruct.forensics.probability import probability
-from fakeinstruct.forensics.questions import Question
-from fakeinstruct.forensics.readout import user_turn
-from fakeinstruct.forensics.score import Asker
+from fakeinstruct.forensics.protocol import Protocol, chosen_readouts
+from fakeinstruct.forensics.questions import verdict_question
+from fakeinstruct.forensics.views import View, Viewer
 
 
 @dataclass(frozen=True)
@@ -49,10 +49,9 @@ def detect(expert: Expert, image: str | Path, *, explain: bool = True) -> Detect
         explain: Also let it explain, if it learned to.
     """
     path = Path(image)
-    readout = expert.readout()
-    words = {"fake": readout.fake, "real": readout.real}
-    question = Question(path.name, user_turn(readout.prompt), words, {"item": path.name, "kind": "verdict"})
-    asker = Asker(expert, path.parent, readout.aggregation)
+    (readout,) = chosen_readouts(expert.card.readouts, Protocol())
+    asker = expert.asker(Viewer(path.parent))
+    question = verdict_question(View(path.name), readout, {"item": path.name})
     row = asker.ask([question])[0]
     if row.get("error"):
         return Detection(str(image), error=row["error"])
@@ -64,7 +63,7 @@ def detect(expert: Expert, image: str | Path, *, explain: bool = True) -> Detect
     trusted = unfitted if calibrated is None else calibrated
     explanation = None
     if explain and expert.card.explanation_prompts:
-        explanation = explain_images(expert, asker.collator, [path.name])[0]
+        explanation = explain_images(expert, asker.collator, [question.view])[0]
     return Detection(
         image=str(image),
         verdict="fake" if trusted > 0.5 else "real",

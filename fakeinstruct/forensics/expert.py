@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fakeinstruct.base.errors import UsageError
 from fakeinstruct.base.files import fingerprint, sha256_file
-from fakeinstruct.expert.card import CARD, ExpertCard, Readout, load_card
+from fakeinstruct.expert.card import CARD, ExpertCard, load_card
 
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from fakeinstruct.expert.blocks import Reader
     from fakeinstruct.expert.collate import Collator
+    from fakeinstruct.forensics.asker import Asker
+    from fakeinstruct.forensics.views import Viewer
 
 
 @dataclass(frozen=True)
@@ -33,7 +38,7 @@ class Expert:
     processor: Any
     card: ExpertCard
 
-    def collators(self, image_root: Path) -> tuple[Collator, Collator]:
+    def collators(self, images: Path | Reader) -> tuple[Collator, Collator]:
         """What makes batches of one conversation a row, and what packs questions about one image behind it.
 
         Where a model cannot be packed exactly, the second is the first. Both read an image once.
@@ -43,27 +48,49 @@ class Expert:
         from fakeinstruct.expert.packing import model_positions
 
         join = join_of(self.model.config)
-        plain = Collator(self.processor, image_root, join=join)
+        plain = Collator(self.processor, images, join=join)
         if why_not_packed(self.model.config):
             return plain, plain
         positions = model_positions(self.model, int(self.processor.image_token_id))
-        packed = PackCollator(self.processor, image_root, positions=positions, join=join)
+        packed = PackCollator(self.processor, images, positions=positions, join=join)
         packed.placer = plain.placer
         return plain, packed
 
-    def next_token(self, batch: dict[str, Any], token_ids: Tensor) -> tuple[Tensor, Tensor]:
-        """Logits of some tokens at the end of each question, and the log of the sum of exp over all tokens.
+    def read(
+        self, batch: dict[str, Any], reads: Sequence[Sequence[Sequence[int]]]
+    ) -> list[list[tuple[list[float], float]]]:
+        """Logits of some tokens at the last places of each row, and the log of the sum of exp over all tokens.
 
         The rows of the output head that are read are computed in float32 whatever the model's precision: in
         bfloat16 the grid of logits is 0.125 wide, which ties many images.
 
         Args:
-            batch: Questions that a collator batched or packed.
-            token_ids: Ids to read, shape (questions, words).
+            batch: Rows that a collator batched or packed.
+            reads: Of each row, for each of its last places, the ids of the tokens that are read there.
 
         Returns:
-            Logits of shape (questions, words) and log-normalisers of shape (questions,), float32.
+            Of each row, for each of its last places, the tokens' logits and the log-normaliser, float32.
         """
+        import torch
+
+        from fakeinstruct.expert.collate import pad
+
+        counts = [len(places) for places in reads]
+        flat = [ids for places in reads for ids in places]
+        with torch.inference_mode():
+            end = self._hidden(batch, counts)  # (places, width)
+            head = self.model.get_output_embeddings()
+            normalisers = torch.logsumexp(head(end).float(), dim=-1).tolist()
+            rows = head.weight[pad(flat, 0).to(head.weight.device)].float()  # (places, tokens, width)
+            logits = torch.einsum("pwd,pd->pw", rows, end.float()).tolist()
+        read = iter(
+            (found[: len(ids)], normaliser)
+            for found, ids, normaliser in zip(logits, flat, normalisers, strict=True)
+        )
+        return [list(islice(read, count)) for count in counts]
+
+    def _hidden(self, batch: dict[str, Any], counts: Sequence[int]) -> Tensor:
+        """Last hidden states at the last `counts[i]` places of row i, shape (sum of counts, width)."""
         import torch
 
         from fakeinstruct.expert.attention import tree_attention_in
@@ -75,36 +102,31 @@ class Expert:
             for name, value in batch.items()
             if name not in ("targets", "image_keys", "logits_to_keep")
         }
-        with torch.inference_mode(), tree_attention_in(self.model) if layout else nullcontext():
-            hidden = self.model.base_model(**inputs, use_cache=False).last_hidden_state  # (B, L, D)
-            if layout:
-                end = hidden[0, layout.ends()]  # (questions, D)
-            else:
-                last = inputs["attention_mask"].sum(1) - 1
-                end = hidden[torch.arange(len(last), device=device), last]
-            head = self.model.get_output_embeddings()
-            normaliser = torch.logsumexp(head(end).float(), dim=-1)
-            rows = head.weight[token_ids.to(head.weight.device)].float()  # (questions, words, D)
-            logits = torch.einsum("bwd,bd->bw", rows, end.float())
-        return logits.cpu(), normaliser.cpu()
+        with tree_attention_in(self.model) if layout else nullcontext():
+            hidden = self.model.base_model(
+                **inputs, use_cache=False
+            ).last_hidden_state  # (rows, length, width)
+        if layout:
+            ends = [(0, end) for end in layout.ends()]
+        else:
+            ends = list(enumerate((inputs["attention_mask"].sum(1) - 1).tolist()))
+        places = [
+            (row, end - back)
+            for (row, end), count in zip(ends, counts, strict=True)
+            for back in reversed(range(count))
+        ]
+        found: Tensor = hidden[tuple(torch.tensor(places, device=hidden.device).T)]
+        return found
 
-    def readout(self, name: str | None = None) -> Readout:
-        """A readout by name, the first by default.
+    def sha256(self) -> tuple[str, str | None]:
+        """Hashes of the model and of its processor."""
+        return expert_sha256(self.folder), processor_sha256(self.folder)
 
-        Raises:
-            UsageError: If there is none, or none of that name.
-        """
-        readouts = self.card.readouts
-        if not readouts:
-            raise UsageError("has no readout: it was not trained on verdict pairs", file=self.folder / CARD)
-        for readout in readouts:
-            if name is None or readout.name == name:
-                return readout
-        raise UsageError(
-            f"has no readout '{name}'",
-            file=self.folder / CARD,
-            hint=f"Known: {', '.join({r.name for r in readouts})}.",
-        )
+    def asker(self, viewer: Viewer, *, batch: int | None = None, explain: bool = False) -> Asker:
+        """What asks this expert about the views that a viewer gives."""
+        from fakeinstruct.forensics.asker import Asker
+
+        return Asker(self, viewer, batch=batch, explain=explain)
 
 
 def load_expert(folder: str | Path) -> Expert:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from fakeinstruct.base.errors import UsageError
 from fakeinstruct.expert.sft import render_chat, tokenize
@@ -18,14 +18,14 @@ MAX_NEW_TOKENS = 160
 
 
 def explain_images(
-    expert: Expert, collator: Collator, images: Sequence[str], question: str | None = None
+    expert: Expert, collator: Collator, images: Sequence[Any], question: str | None = None
 ) -> list[str]:
     """Let the expert write about images: greedily, so that the same image gets the same words.
 
     Args:
         expert: Who writes.
         collator: Reads the images.
-        images: Paths under the collator's image root.
+        images: What the collator's reader knows them by.
         question: What to ask; by default the first question it learned to answer with reasons.
 
     Returns:

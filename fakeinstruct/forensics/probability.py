@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Literal
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fakeinstruct.base.errors import UsageError
+from fakeinstruct.expert.card import Aggregation
 
-Aggregation = Literal["logsumexp", "sum"]
+JOINS: dict[Aggregation, Any] = {
+    "logsumexp": lambda logits: np.logaddexp.reduce(logits, axis=1),
+    "sum": lambda logits: np.add.reduce(logits, axis=1),
+    "mean": lambda logits: np.mean(logits, axis=1, dtype=np.float32),
+    "pair": lambda logits: logits[:, 0],
+}
+"""From logits of shape (items, words of one label) to one number an item, shape (items,)."""
 
 
 def label_margin(
@@ -21,7 +28,8 @@ def label_margin(
     "logsumexp" compares the probabilities that the answer is any of a label's words. "sum" is
     FakeScope's token soft scoring (arXiv 2503.24267): p_fake = sigmoid(sum of fake logits - sum of
     real logits). Summing n synonyms sharpens the margin about n-fold, and with sets of unequal size a shift
-    common to all logits would move it, so that such sets are refused.
+    common to all logits would move it, so that such sets are refused. "mean" is Q-Instruct's (arXiv 2311.06783);
+    "pair" compares the first word of each label alone.
 
     Args:
         logits: Shape (items, words).
@@ -45,13 +53,51 @@ def label_margin(
             "a shift common to all logits would move the score",
             hint="Give both labels as many words, or use logsumexp.",
         )
-    join: np.ufunc = np.add if aggregation == "sum" else np.logaddexp
-    margins: NDArray[np.float32] = join.reduce(logits[:, fake], axis=1) - join.reduce(logits[:, real], axis=1)
+    join = JOINS[aggregation]
+    margins: NDArray[np.float32] = join(logits[:, fake]) - join(logits[:, real])
     return margins
 
 
+def row_margin(row: Mapping[str, Any], aggregation: Aggregation) -> float:
+    """The margin of a row of answers, from the logits it stores.
+
+    "sum" adds the logits of all pieces of a label's words; the others take a word of several pieces for one
+    whose log-probability is the sum of its pieces'.
+
+    Args:
+        row: A row of answers with `logits`, `classes` and `piece_logits`.
+        aggregation: How a label's words are joined.
+
+    Raises:
+        UsageError: As `label_margin`.
+    """
+    if aggregation == "sum":
+        logits = [logit for pieces in row["piece_logits"] for logit in pieces]
+        classes = [
+            name for name, pieces in zip(row["classes"], row["piece_logits"], strict=True) for _ in pieces
+        ]
+    else:
+        logits, classes = row["logits"], row["classes"]
+    return float(label_margin(np.array([logits], dtype=np.float32), classes, aggregation)[0])
+
+
+def word_logits(pieces: Sequence[Sequence[float]], normalisers: Sequence[Sequence[float]]) -> list[float]:
+    """One logit a word: its log-probability plus the log-normaliser of its first place, so that words compare.
+
+    For a word of one piece that is the piece's logit.
+
+    Args:
+        pieces: Logits of each word's pieces.
+        normalisers: Log of the sum of exp over the vocabulary at the same places.
+    """
+    return [
+        float(np.float32(logits[0] + sum(a - b for a, b in zip(logits[1:], norms[1:], strict=True))))
+        for logits, norms in zip(pieces, normalisers, strict=True)
+    ]
+
+
 def label_mass(logits: NDArray[np.float32], log_normaliser: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Probability that the next token is one of the words at all, 0 to 1.
+    """Probability that the answer is one of the words at all, 0 to 1.
 
     Args:
         logits: Shape (items, words).

@@ -61,7 +61,12 @@ def measure(
     meta = answers[0].meta
     clean = read.scores.where(read.scores.condition == "clean")
     test = clean.where(clean.split == "test")
-    fitted = fit(clean.where(clean.split == "validation"), meta.scale, meta.bias)
+    stored = meta.readouts[0] if len(meta.readouts) == 1 else None
+    fitted = fit(
+        clean.where(clean.split == "validation"),
+        stored.scale if stored else None,
+        stored.bias if stored else None,
+    )
     figures = detector_figures(read.scores, fitted, seed)
     for split, row in figures["overall"].items():
         row["skipped"] = read.skipped_of("verdict", split)

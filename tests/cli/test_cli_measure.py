@@ -41,7 +41,7 @@ def answers(tmp_path):
         )
     folder = tmp_path / "answers"
     folder.mkdir()
-    write_part(folder, 0, rows)
+    write_part(folder, "00000", rows)
     # the expert below has a card and no weights, whose hash is that of any folder without weights
     meta = AnswersMeta(
         expert="e",
@@ -97,7 +97,7 @@ def test_calibrate_writes_scale_and_bias_and_keeps_the_rest(answers, expert):
 
 def test_calibrate_never_fits_on_the_test_split(answers, expert):
     rows = [{"item": "x", "kind": "verdict", "label": "fake", "split": "test", "margin": 1.0}]
-    write_part(answers, 0, rows)
+    write_part(answers, "00000", rows)
     card = (expert / "expert.json").read_bytes()
     with pytest.raises(FakeInstructError, match="no validation images to fit on"):
         call("calibrate", expert, answers)

@@ -12,7 +12,7 @@ from fakeinstruct.expert.small import build_small
 from fakeinstruct.forensics.expert import load_expert
 from fakeinstruct.forensics.questions import Question
 from fakeinstruct.forensics.readout import user_turn
-from fakeinstruct.forensics.score import Asker
+from fakeinstruct.forensics.views import View, Viewer
 
 PROMPTS = (
     "Is this image real or fake? Answer with one word.",
@@ -34,7 +34,10 @@ def asked(tmp_path_factory):
     chains = make_chains(folder / "chains", 4)
     questions = [
         Question(
-            f"images/{image}.png", user_turn(prompt), WORDS, {"item": f"{image}{prompt}", "kind": "verdict"}
+            View(f"images/{image}.png"),
+            user_turn(prompt),
+            WORDS,
+            {"item": f"{image}{prompt}", "kind": "verdict"},
         )
         for image in range(3)
         for prompt in PROMPTS
@@ -44,7 +47,7 @@ def asked(tmp_path_factory):
 
 def test_packed_margins_are_those_of_each_question_alone(asked):
     expert, chains, questions = asked
-    asker = Asker(expert, chains, "logsumexp")
+    asker = expert.asker(Viewer(chains))
     together = asker.ask(questions)
     asker.packer = asker.collator
     alone = [asker.ask([question])[0] for question in questions]
@@ -68,7 +71,7 @@ def test_an_image_is_laid_down_once(asked):
 
 def test_generation_attends_as_before(asked):
     expert, chains, questions = asked
-    Asker(expert, chains, "logsumexp").ask(questions[:2])
+    expert.asker(Viewer(chains)).ask(questions[:2])
     assert expert.model.config.get_text_config()._attn_implementation != NAME
 
 
@@ -76,5 +79,5 @@ def test_a_damaged_image_costs_its_own_questions_only(asked, tmp_path):
     expert, _, questions = asked
     chains = make_chains(tmp_path / "chains", 4)
     (chains / "images/1.png").write_bytes(b"no picture")
-    rows = Asker(expert, chains, "logsumexp").ask(questions)
+    rows = expert.asker(Viewer(chains)).ask(questions)
     assert [bool(row.get("error")) for row in rows] == [False] * 5 + [True] * 5 + [False] * 5

@@ -19,9 +19,11 @@ from fakeinstruct.expand.pair import open_pairs
 from fakeinstruct.expert.card import load_card, save_card
 from fakeinstruct.forensics.answers import open_answers
 from fakeinstruct.forensics.expert import load_expert
+from fakeinstruct.forensics.protocol import Protocol
 from fakeinstruct.forensics.questions import verdict_questions
 from fakeinstruct.forensics.readout import user_turn
-from fakeinstruct.forensics.score import Asker, score
+from fakeinstruct.forensics.score import score
+from fakeinstruct.forensics.views import Viewer
 
 SPLITS = ("train", "validation", "test")
 
@@ -33,11 +35,11 @@ def expert(expert_folder):
 
 @pytest.fixture(scope="module")
 def questions(expert, chains_folder):
-    return list(verdict_questions(open_chains(chains_folder).read(), expert.readout(), SPLITS))
+    return list(verdict_questions(open_chains(chains_folder).read(), expert.card.readouts[:1], SPLITS))
 
 
 def margins(expert, chains_folder, questions, batch):
-    rows = Asker(expert, chains_folder, "logsumexp", batch=batch).ask(questions)
+    rows = expert.asker(Viewer(chains_folder), batch=batch).ask(questions)
     return {row["item"]: row["margin"] for row in rows}
 
 
@@ -65,17 +67,18 @@ def test_prompts_of_unequal_length_in_one_batch_do_not_move_a_margin(expert, cha
 
 def test_logits_are_those_of_the_whole_model(expert, chains_folder, questions):
     """Read against a plain forward pass over one conversation."""
-    asker = Asker(expert, chains_folder, "logsumexp")
+    asker = expert.asker(Viewer(chains_folder))
     row = asker.ask(questions[:1])[0]
     prompt = asker.resolve(questions[0])
-    batch = asker.collator([{"input_ids": prompt.input_ids, "image": questions[0].image}])
+    token_ids = [word.pieces[0] for word in prompt.words]
+    batch = asker.collator([{"input_ids": prompt.input_ids, "image": questions[0].view}])
     with torch.inference_mode():
         end = expert.model(**batch).logits[0, -1]
-    assert row["logits"] == pytest.approx(end[list(prompt.token_ids)].tolist(), abs=1e-5)
+    assert row["logits"] == pytest.approx(end[token_ids].tolist(), abs=1e-5)
     assert row["log_normaliser"] == pytest.approx(end.logsumexp(-1).item(), abs=1e-5)
     assert row["margin"] == pytest.approx(row["logits"][0] - row["logits"][1], abs=1e-5)
-    assert row["label_mass"] == pytest.approx(end.softmax(-1)[list(prompt.token_ids)].sum().item(), abs=1e-5)
-    assert [expert.processor.tokenizer.decode([token]).strip() for token in prompt.token_ids] == [
+    assert row["label_mass"] == pytest.approx(end.softmax(-1)[token_ids].sum().item(), abs=1e-5)
+    assert [expert.processor.tokenizer.decode([token]).strip() for token in token_ids] == [
         "fake",
         "real",
     ]
@@ -95,7 +98,7 @@ def test_every_item_of_the_splits_is_a_row_with_its_truth(expert, chains_folder,
 
 def test_pairs_are_asked_by_their_own_closed_questions(expert, tmp_path):
     pairs = open_pairs(make_pairs(tmp_path / "pairs"))
-    rows = score(expert, pairs, tmp_path / "answers", splits=("test",)).table().to_pylist()
+    rows = score(expert, pairs, tmp_path / "answers", Protocol(splits=("test",))).table().to_pylist()
     assert len(rows) == 16
     assert {row["template"] for row in rows} == {"verdict/one_word"}
 
@@ -106,7 +109,7 @@ def test_a_bad_image_is_a_row_with_its_error(expert, tmp_path):
     (folder / "images/1.png").unlink()
     rejects = Rejects()
     rows = (
-        score(expert, open_chains(folder), tmp_path / "answers", splits=SPLITS, rejects=rejects)
+        score(expert, open_chains(folder), tmp_path / "answers", Protocol(splits=SPLITS), rejects=rejects)
         .table()
         .to_pylist()
     )
@@ -118,10 +121,7 @@ def test_a_bad_image_is_a_row_with_its_error(expert, tmp_path):
 
 def test_explanations_are_the_same_in_any_batch(expert, chains_folder, questions):
     texts = [
-        [
-            row["text"]
-            for row in Asker(expert, chains_folder, "logsumexp", explain=True, batch=n).ask(questions[:4])
-        ]
+        [row["text"] for row in expert.asker(Viewer(chains_folder), explain=True, batch=n).ask(questions[:4])]
         for n in (1, 4)
     ]
     assert texts[0] == texts[1]
@@ -165,7 +165,7 @@ def test_killed_runs_go_on_without_asking_twice_or_losing_one(expert_folder, tmp
         process.communicate()
         assert not json.loads((out / "meta.json").read_text())["complete"]
     subprocess.run(command, env=environment, check=True, capture_output=True, timeout=120)
-    items = list(open_answers(out).items())
+    items = [key[1] for key in open_answers(out).answered()]
     assert sorted(items) == sorted(f"c{n}" for n in range(1600))
     assert json.loads((out / "meta.json").read_text())["complete"]
 
@@ -191,7 +191,7 @@ def test_a_folder_that_is_no_expert_is_refused(own_expert, name):
 
 def test_label_words_that_begin_alike_are_refused(own_expert, chains_folder, tmp_path):
     card = load_card(own_expert)
-    readout = card.readouts[0].model_copy(update={"fake": ("§1",), "real": ("§2",)})
+    readout = card.readouts[0].model_copy(update={"fake": ("§",), "real": ("§2",)})
     save_card(own_expert, card.model_copy(update={"readouts": (readout,)}))
     with pytest.raises(UsageError, match="begin with the same token"):
         score(load_expert(own_expert), open_chains(chains_folder), tmp_path / "answers")

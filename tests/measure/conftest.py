@@ -18,7 +18,7 @@ def answer_set(tmp_path):
         folder = tmp_path / name
         folder.mkdir()
         for number, start in enumerate(range(0, len(rows), 50)):
-            write_part(folder, number, rows[start : start + 50])
+            write_part(folder, f"{number:05d}", rows[start : start + 50])
         known = {
             "expert": "runs/expert",
             "expert_sha256": "ab" * 32,

@@ -9,6 +9,7 @@ from simulated_answers import simulated, verdict
 from sklearn.metrics import roc_auc_score
 
 from fakeinstruct.base.errors import FakeInstructError
+from fakeinstruct.expert.card import Readout
 from fakeinstruct.measure.calibration import fit_scale_bias, nll
 from fakeinstruct.measure.run import measure
 
@@ -68,7 +69,8 @@ def test_without_validation_answers_nothing_is_fitted_and_the_reason_stands(answ
 
 def test_an_earlier_calibration_is_used_where_there_are_no_validation_answers(answer_set, tmp_path):
     rows = [row for row in simulated() if row["split"] == "test"]
-    figures = measure([answer_set(rows, scale=0.5, bias=0.1)], tmp_path / "out")
+    stored = Readout(name="v", prompt="Is it?", fake=("fake",), real=("real",), scale=0.5, bias=0.1)
+    figures = measure([answer_set(rows, readouts=(stored,))], tmp_path / "out")
     assert figures["provenance"]["fit"]["source"] == "expert.json"
     assert figures["overall"]["test"]["calibrated"]["nll"] != figures["overall"]["test"]["nll"]
     assert figures["overall"]["test"]["accuracy_validation_threshold"] is None
