@@ -12,7 +12,7 @@ INSTALLED := $(VENV)/.installed
 export DS_BUILD_OPS := 0
 export HF_HUB_OFFLINE ?= 1
 
-.PHONY: help install demo cifake bench-expand bench-train test test-all lint types format quality snapshots clean
+.PHONY: help install demo cifake bench-expand bench-train bench-score test test-all lint types format quality snapshots clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  \1|\2/' | column -t -s '|'
@@ -48,6 +48,9 @@ bench-expand: install  ## expansion beside datasets.map and others; CHAINS and P
 
 bench-train: install  ## training beside TRL's SFTTrainer; IMAGES and THREADS say how much
 	$(BIN)/python benchmarks/train.py --images $(or $(IMAGES),5) --threads $(or $(THREADS),2) --out $(RUNS)/bench-train
+
+bench-score: install  ## five prompts an image: one pass beside five, and beside free generation; IMAGES and THREADS
+	$(BIN)/python benchmarks/score.py --images $(or $(IMAGES),16) --threads $(or $(THREADS),2) --out $(RUNS)/bench-score
 
 test: install  ## the quick tests
 	$(BIN)/python -m pytest -m "not slow"

@@ -269,8 +269,8 @@ def draw(found: list[dict[str, Any]], file: Path) -> None:
             for row in range(2):
                 axis = axes[row, column]
                 axis.set_xscale("log")
-                axis.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-                axis.xaxis.set_major_formatter("{x:,.0f}")
+                axis.xaxis.set_major_locator(LogLocator(subs=(1, 3)))
+                axis.xaxis.set_major_formatter("{x:,g}")
                 axis.xaxis.set_minor_formatter(NullFormatter())
         figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
         figure.savefig(file, metadata={"Date": None})

@@ -12,29 +12,36 @@ from fakeinstruct.chains.store import open_chains
 from fakeinstruct.demo import run_demo
 from fakeinstruct.expand.card.write import write_card
 from fakeinstruct.expand.export.write import export
+from fakeinstruct.expand.own_pairs import make_pairs
 from fakeinstruct.expand.pair import open_pairs
 from fakeinstruct.expand.write import expand
 from fakeinstruct.expert.launch import train
 from fakeinstruct.expert.recipe import load_recipe
 from fakeinstruct.forensics.answers import open_answers
-from fakeinstruct.forensics.detect import detect
+from fakeinstruct.forensics.ask import ask, ask_all
+from fakeinstruct.forensics.detect import detect, detect_all
 from fakeinstruct.forensics.expert import load_expert
 from fakeinstruct.forensics.protocol import Protocol
 from fakeinstruct.forensics.score import score
 from fakeinstruct.measure.audit.run import audit
-from fakeinstruct.measure.run import calibrate, measure
+from fakeinstruct.measure.calibrate import calibrate
+from fakeinstruct.measure.run import measure
 
 __all__ = [
     "Protocol",
     "Rejects",
+    "ask",
+    "ask_all",
     "audit",
     "calibrate",
     "detect",
+    "detect_all",
     "expand",
     "export",
     "import_chains",
     "load_expert",
     "load_recipe",
+    "make_pairs",
     "make_sample",
     "measure",
     "merge_chains",

@@ -45,7 +45,8 @@ def run_demo(out: str | Path, *, images: int = 2000, seed: int = 0) -> dict[str,
     from fakeinstruct.forensics.expert import load_expert
     from fakeinstruct.forensics.protocol import Protocol
     from fakeinstruct.forensics.score import score
-    from fakeinstruct.measure.run import calibrate, measure
+    from fakeinstruct.measure.calibrate import calibrate
+    from fakeinstruct.measure.run import measure
 
     out = Path(out)
     claim(out, {"images": images, "seed": seed})

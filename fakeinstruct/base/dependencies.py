@@ -24,6 +24,7 @@ NEEDED_FOR = {
     "datasets": "train",
     "deepspeed": "train",
     "evaluate": "the metrics of eval/ through Hugging Face evaluate",
+    "httpx2": "score, of a server",
     "matplotlib": "the figures of measure",
     "peft": "LoRA recipes",
     "protobuf": "building an expert from scratch",

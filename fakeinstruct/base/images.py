@@ -100,8 +100,15 @@ def open_header(path: str | Path) -> Image.Image:
     return _open(Path(path))
 
 
-def _rgb(image: Image.Image) -> Image.Image:
-    """8-bit RGB; of 16 bits the upper 8, where Pillow's own conversion clips nearly everything to white."""
+def upright_rgb(image: Image.Image) -> Image.Image:
+    """An image as everything here sees it: orientation tag applied, 8-bit RGB, transparency dropped.
+
+    Of 16 bits it keeps the upper 8, where Pillow's own conversion clips nearly everything to white.
+
+    Raises:
+        RecordError: If what its pixels mean is not defined.
+    """
+    image = ImageOps.exif_transpose(image)
     if image.mode.startswith("I;16"):
         image = image.point(lambda value: value * (1 / 256)).convert("L")
     elif image.mode in ("I", "F"):
@@ -122,7 +129,7 @@ def load_image(path: str | Path) -> Image.Image:
     path = Path(path)
     with _open(path) as image:
         try:
-            return _rgb(ImageOps.exif_transpose(image))
+            return upright_rgb(image)
         except RecordError as error:
             raise error.located(file=path) from None
         except Exception as error:  # see _open

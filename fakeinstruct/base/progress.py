@@ -48,4 +48,5 @@ def track(items: Iterable[Item], what: str, total: int | None = None) -> Iterato
 
 def _say(what: str, count: int, total: int | None, seconds: float) -> None:
     of = f"/{total:,}" if total is not None else ""
-    print(f"{what}: {count:,}{of} ({seconds:.0f} s)", file=sys.stderr, flush=True)
+    rate = f", {count / seconds:,.1f} a second" if seconds > 1 else ""
+    print(f"{what}: {count:,}{of} ({seconds:.0f} s{rate})", file=sys.stderr, flush=True)

@@ -30,7 +30,7 @@ def demo(
     """
     import time
 
-    from fakeinstruct.cli.measure import print_figures
+    from fakeinstruct.cli.figures import print_figures
     from fakeinstruct.demo import run_demo
 
     began = time.monotonic()

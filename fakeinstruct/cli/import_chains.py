@@ -54,6 +54,12 @@ def import_chains(
     camera_set: Annotated[
         str | None, typer.Option("--camera-set", help="imagefolder: source of all real images, if known.")
     ] = None,
+    hold_out: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--hold-out", help="Content that train and validation split are to lack; repeatable. The test split keeps it."
+        ),
+    ] = None,
     max_rejects: MaxRejects = 0.2,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Read and count everything, write nothing.")
@@ -64,6 +70,7 @@ def import_chains(
     **Formats**
 
     - `imagefolder`: class folders `REAL`/`FAKE`, `0_real`/`1_fake`, `nature`/`ai`, or those that you name
+    - `cifake`: CIFAKE, with the class that a file's name states
     - `llava`: LLaVA's JSON with explanations in free English; true/false benchmarks of the same form
     - `fakeclue`: FakeClue (FakeVLM)
     - `mmfr`: MMFR (FakeReasoning), attributes by path and chains of reasoning
@@ -81,7 +88,9 @@ def import_chains(
 
     **Examples**
 
-    `fakeinstruct import imagefolder cifake.zip --out chains/cifake --generator sd14`
+    `fakeinstruct import cifake cifake.zip --out chains/cifake`
+
+    `fakeinstruct import cifake cifake.zip --out chains/five --hold-out dog --hold-out frog`
 
     `fakeinstruct import imagefolder photos --out chains/mine --real camera --fake midjourney --fake flux`
 
@@ -104,6 +113,7 @@ def import_chains(
         seed=seed,
         rejects=rejects,
         dataset=dataset,
+        hold_out=hold_out or (),
         dry_run=dry_run,
         **options,
     )

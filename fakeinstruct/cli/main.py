@@ -11,6 +11,7 @@ import typer
 from fakeinstruct import __version__
 from fakeinstruct.base.errors import FakeInstructError, from_os_error
 from fakeinstruct.cli import (
+    ask,
     audit,
     calibrate,
     card,
@@ -23,6 +24,7 @@ from fakeinstruct.cli import (
     lint,
     measure,
     merge,
+    pairs,
     preview,
     reencode,
     sample,
@@ -70,11 +72,13 @@ app.command("reencode")(reencode.reencode)
 app.command("lint")(lint.lint)
 app.command("preview")(preview.preview)
 app.command("expand")(expand.expand)
+app.command("pairs")(pairs.pairs)
 app.command("export")(export.export)
 app.command("card")(card.card)
 app.command("train")(train.train)
 app.command("score")(score.score)
 app.command("detect")(detect.detect)
+app.command("ask")(ask.ask)
 app.command("calibrate")(calibrate.calibrate)
 app.command("measure")(measure.measure)
 app.command("schema")(schema.schema)

@@ -19,6 +19,7 @@ MODELS = {
     "taxonomy": ("chains.taxonomy", "Taxonomy"),
     "pair": ("expand.pair", "Pair"),
     "pair-manifest": ("expand.pair", "PairManifest"),
+    "protocol": ("forensics.protocol", "Protocol"),
     "answers-meta": ("forensics.answers", "AnswersMeta"),
     "recipe": ("expert.recipe", "Recipe"),
 }

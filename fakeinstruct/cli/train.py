@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fakeinstruct.base.errors import Rejects
+from fakeinstruct.base.errors import Rejects, UsageError
 from fakeinstruct.cli.common import MaxRejects, close
 
 if TYPE_CHECKING:
@@ -46,6 +47,8 @@ def train(
     """
     from fakeinstruct.expert.recipe import load_recipe
 
+    if dry_run + show_labels + prepare > 1:
+        raise UsageError("--dry-run, --show-labels and --prepare are three things", hint="Give one of them.")
     resolved = load_recipe(recipe, overrides or [])
     if dry_run:
         print_estimates(resolved)
@@ -55,8 +58,17 @@ def train(
         from fakeinstruct.expert.launch import train as run
 
         rejects = Rejects(max_rejects)
-        print(run(resolved, start=not prepare, rejects=rejects))
+        expert = run(resolved, start=not prepare, rejects=rejects)
+        print(expert if expert.is_dir() else prepared(expert.parent))
         close(rejects)
+
+
+def prepared(run: Path) -> str:
+    """What to say of a run that was prepared and not started."""
+    return (
+        f"prepared: {run}; start it with the same command without --prepare, or on several machines with "
+        f"training/launch/slurm.sh {run} or training/launch/multi-node.sh {run} MACHINES HOST:PORT"
+    )
 
 
 def print_labels(recipe: Recipe) -> None:
@@ -97,7 +109,7 @@ def lines(estimate: Estimate) -> list[tuple[str, str]]:
     found = [
         ("method", estimate.method),
         ("pairs an epoch", f"{load.pairs:,} ({source})"),
-        ("tokens a pair", f"about {each:,.0f}, {estimate.image_tokens:,} of them an image's"),
+        ("tokens a pair", f"about {each:,.0f}, {load.image_tokens:,} of them an image's"),
         ("packing", packing_line(estimate)),
         ("tokens an epoch", tokens_line(load, packed=estimate.unpacked is None)),
         rows_line(estimate),
@@ -106,11 +118,11 @@ def lines(estimate: Estimate) -> list[tuple[str, str]]:
     ]
     if load.too_long:
         found.insert(2, ("left out", f"about {load.too_long:,} pairs, longer than data.max_tokens"))
+    if load.unanswered:
+        found.insert(2, ("left out", f"about {load.unanswered:,} pairs without an answer to learn"))
     if estimate.validation:
         found.append(("validation", estimate.validation))
-    if estimate.warning:
-        found.append(("warning", estimate.warning))
-    return found
+    return found + [("warning", warning) for warning in estimate.warnings]
 
 
 def size(gib: float) -> str:

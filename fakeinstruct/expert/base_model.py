@@ -64,10 +64,10 @@ def loading(base: str) -> Iterator[None]:
         if is_folder(base) or not any(isinstance(cause, unreached) for cause in _causes(error)):
             raise
         raise UsageError(
-            "is not on this machine and the hub cannot be reached",
+            "no such folder, and as a model of the hub it is not on this machine and the hub cannot be reached",
             file=base,
             field="base",
-            hint=f"Download it: hf download {base}, or give base=FOLDER.",
+            hint=f"Give base=FOLDER, or download it: hf download {base}.",
         ) from error
     finally:
         logger.setLevel(level)
@@ -147,14 +147,19 @@ def load_tuned(base: str, tune: Tune, dtype: torch.dtype) -> Any:
         model.__dict__.pop("_weight_conversions", None)
     if under is None:
         return apply_tune(model, tune)
-    adapted = _with_adapter(model, base, under, trainable=tune.method == "lora")
+    adapted = with_adapter(model, base, under, trainable=tune.method == "lora")
     if tune.method == "full":
         return apply_tune(adapted.merge_and_unload(), tune)
     _check_adapter(adapted, model, base, tune)
     return adapted
 
 
-def _with_adapter(model: Any, adapter: str, under: str, *, trainable: bool) -> Any:
+def with_adapter(model: Any, adapter: str, under: str, *, trainable: bool = False) -> Any:
+    """A model with an adapter on it, wrapped by PEFT.
+
+    Raises:
+        UsageError: If the adapter does not fit.
+    """
     import warnings
 
     from peft import PeftModel

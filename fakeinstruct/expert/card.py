@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import AfterValidator, Field, FiniteFloat, ValidationError, model_validator
 
 from fakeinstruct.base.config import StrictModel, explain
 from fakeinstruct.base.errors import FakeInstructError
@@ -20,6 +20,16 @@ Position = Literal["first", "prefix", "scan"]
 
 Aggregation = Literal["logsumexp", "sum", "mean", "pair"]
 """How the words of a label are joined, see `fakeinstruct.forensics.probability`."""
+
+
+def _said(text: str) -> str:
+    if not text.strip():
+        raise ValueError("is empty")
+    return text
+
+
+Text = Annotated[str, Field(min_length=1), AfterValidator(_said)]
+"""A text with something in it."""
 
 
 class Readout(StrictModel):
@@ -42,17 +52,17 @@ class Readout(StrictModel):
         fitted_items: The images that a bias alone was fitted on, which are then no test of it.
     """
 
-    name: str
-    prompt: str
+    name: Text
+    prompt: Text
     position: Position = "first"
-    prefix: str | None = None
-    after: str | None = None
-    fake: tuple[str, ...] = Field(min_length=1)
-    real: tuple[str, ...] = Field(min_length=1)
+    prefix: Text | None = None
+    after: Text | None = None
+    fake: tuple[Text, ...] = Field(min_length=1)
+    real: tuple[Text, ...] = Field(min_length=1)
     aggregation: Aggregation = "logsumexp"
     trained: bool = True
-    scale: float | None = None
-    bias: float | None = None
+    scale: FiniteFloat | None = None
+    bias: FiniteFloat | None = None
     fitted_on: str | None = None
     fitted_items: tuple[str, ...] = ()
 
@@ -60,6 +70,9 @@ class Readout(StrictModel):
     def _sound(self) -> Readout:
         if shared := set(self.fake) & set(self.real):
             raise ValueError(f"{sorted(shared)} stand for both labels")
+        for words in (self.fake, self.real):
+            if len(set(words)) < len(words):
+                raise ValueError(f"{sorted(words)} holds a word twice")
         if (self.position == "prefix") != (self.prefix is not None):
             raise ValueError("'prefix' belongs to position 'prefix', which needs it")
         if self.after is not None and self.position != "scan":

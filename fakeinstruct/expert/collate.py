@@ -12,9 +12,9 @@ from torch import Tensor
 
 from fakeinstruct.base.errors import FakeInstructError
 from fakeinstruct.base.files import sha256_bytes
-from fakeinstruct.expert.blocks import Placer, Reader
+from fakeinstruct.expert.blocks import Placed, Placer, Reader
 from fakeinstruct.expert.features import ImageKey
-from fakeinstruct.expert.image_tensors import Join, concatenate
+from fakeinstruct.expert.image_tensors import KINDS, Join, concatenate
 from fakeinstruct.expert.loss import targets_of
 from fakeinstruct.expert.packing import Conversation, Packer, Positions
 from fakeinstruct.expert.sft import IGNORE
@@ -91,6 +91,9 @@ class Collator:
             )
             batch["image_keys"] = [key for one in placed for key in one.keys]
         images = self.join([pixels(image) for one in placed for image in one.images])
+        for name in KINDS:
+            if all(name in image for one in placed for image in one.images):
+                batch[name] = pad([kinds(one, name) for one in placed], 0)
         if "image_grid_thw" in images:  # such models work out positions by what each token stands for
             batch["mm_token_type_ids"] = (batch["input_ids"] == self.placer.image_token).int()
         return batch | images
@@ -176,6 +179,14 @@ class PackCollator(Collator):
                 )
             )
         return group
+
+
+def kinds(placed: Placed, name: str) -> list[int]:
+    """What a processor says of each token of a row, 0 for all outside images."""
+    found = [0] * len(placed.input_ids)
+    for (start, stop), image in zip(placed.blocks, placed.images, strict=True):
+        found[start:stop] = image[name][0].tolist()
+    return found
 
 
 def pixels(image: dict[str, Any]) -> dict[str, Tensor]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +12,10 @@ from fakeinstruct.base.errors import UsageError
 from fakeinstruct.expert.base_model import adapted_base, check_base
 from fakeinstruct.expert.families import family_of, why_not_packed
 from fakeinstruct.expert.launch import trainable_pairs
-from fakeinstruct.expert.published import PUBLISHED, published_config
+from fakeinstruct.expert.learned import without_verdict
+from fakeinstruct.expert.published import published_config
 from fakeinstruct.expert.recipe import Recipe
+from fakeinstruct.expert.resolution import USUAL, ImageTokens, check_pixels, image_tokens
 from fakeinstruct.expert.rows import limits_of
 from fakeinstruct.expert.succession import check_stages, zero_stage
 from fakeinstruct.expert.tree import KEYS
@@ -35,23 +37,21 @@ class Estimate:
         method: How it is trained: "full", or "lora" with the rank of its adapters.
         parts: Parameters of each part: the model's own, and how many are trained, adapters among them.
         unpacked: Why pairs do not share their image; absent if they do.
-        image_tokens: Tokens that an image is taken to cost.
         load: What an epoch goes through.
         gib: Memory of one process in GiB by purpose; activations are a rough estimate.
         batch: Most pairs that a process takes at once.
         validation: What chooses the checkpoint; absent without pairs.
-        warning: What is wrong with the schedule, if anything is.
+        warnings: What is wrong, or assumed.
     """
 
     method: str
     parts: dict[str, tuple[int, int]]
     unpacked: str | None
-    image_tokens: int
     load: Workload
     gib: dict[str, float]
     batch: int
     validation: str | None
-    warning: str | None
+    warnings: tuple[str, ...]
 
 
 def dry_run(recipe: Recipe) -> dict[str, Estimate]:
@@ -66,33 +66,49 @@ def dry_run(recipe: Recipe) -> dict[str, Estimate]:
     check_base(recipe.base)
     check_stages(recipe)
     names = tuple(recipe.stages) or ("",)
-    return {name: _estimate(single, recipe) for name, single in zip(names, recipe.single(), strict=True)}
+    found = {name: _estimate(single, recipe) for name, single in zip(names, recipe.single(), strict=True)}
+    if recipe.pairs and (said := without_verdict(recipe, trainable_pairs(recipe.pairs, recipe.image_root))):
+        last = found[names[-1]]
+        found[names[-1]] = replace(last, warnings=(*last.warnings, said))
+    return found
 
 
 def _estimate(stage: Recipe, recipe: Recipe) -> Estimate:
     """One stage of a recipe, whose first base has the shape of all."""
     import torch
 
-    model, image_tokens = meta_model(recipe)
+    model = meta_model(recipe)
     config = model.config
+    check_pixels(stage, config)
+    images = image_tokens(recipe.model_copy(update={"data": stage.data}), config)
     with warnings.catch_warnings(), torch.device("meta"):  # adapters, too, without memory
         warnings.simplefilter("ignore", FutureWarning)  # PEFT's, about names in Transformers
         parts = count_parts(apply_tune(model, stage.tune), family_of(config))
     reason = unpacked(stage, config)
-    load = workload(stage, image_tokens, limits_of(stage, packed=reason is None), packed=reason is None)
+    load = workload(stage, images, limits_of(stage, packed=reason is None), packed=reason is None)
     return Estimate(
         method="full" if stage.tune.lora is None else f"lora, rank {stage.tune.lora.rank}",
         parts=parts,
         unpacked=reason,
-        image_tokens=image_tokens,
         load=load,
         gib=memory(stage, parts, config, load, sharing=zero_stage(stage), packed=reason is None),
         batch=stage.own_optimizer().batch,
         validation=what_chooses(trainable_pairs(stage.pairs, stage.image_root), stage)
         if stage.pairs
         else None,
-        warning=only_warmup(stage, load.steps),
+        warnings=tuple(
+            filter(None, (only_warmup(stage, load.steps), assumption(stage, images), load.warning))
+        ),
     )
+
+
+def assumption(stage: Recipe, images: ImageTokens) -> str | None:
+    """What is assumed of images for want of better."""
+    if images.assumes:
+        return f"assumed: {images.assumes}"
+    if stage.pairs is None and images.of_size(*USUAL) != images.of_size(USUAL[0] // 2, USUAL[1]):
+        return f"assumed: images of {USUAL[0]} x {USUAL[1]} pixels; pairs=PAIRS looks at theirs"
+    return None
 
 
 def only_warmup(recipe: Recipe, steps: int) -> str | None:
@@ -108,8 +124,8 @@ def unpacked(recipe: Recipe, config: Any) -> str | None:
     return "the recipe says packing: null" if recipe.packing is None else why_not_packed(config)
 
 
-def meta_model(recipe: Recipe) -> tuple[Any, int]:
-    """The recipe's model without memory, and how many tokens an image costs.
+def meta_model(recipe: Recipe) -> Any:
+    """The recipe's model without memory.
 
     Raises:
         UsageError: If its shape is not known.
@@ -121,26 +137,23 @@ def meta_model(recipe: Recipe) -> tuple[Any, int]:
 
     base = adapted_base(recipe.base) or recipe.base
     if recipe.small is not None:
-        config, image_tokens = small_config(recipe)
+        config = small_config(recipe)
     elif (Path(base) / "config.json").is_file():
         config = AutoConfig.from_pretrained(base)
-        image_tokens = int(getattr(config, "image_seq_length", 0)) or 256
     else:
         config = published_config(base)
-        image_tokens = PUBLISHED[base].image_tokens
     family_of(config)
     with torch.device("meta"):
-        return AutoModelForImageTextToText.from_config(config), image_tokens
+        return AutoModelForImageTextToText.from_config(config)
 
 
-def small_config(recipe: Recipe) -> tuple[Any, int]:
+def small_config(recipe: Recipe) -> Any:
     """The small expert's configuration with a vocabulary as large as the recipe allows."""
     from fakeinstruct.expert.small import llava_config
 
     if recipe.small is None:
         raise UsageError("base small needs a section 'small'", field="small")
-    config = llava_config(recipe.small, vocab_size=recipe.small.vocab_size + 1)
-    return config, config.image_seq_length
+    return llava_config(recipe.small, vocab_size=recipe.small.vocab_size + 1)
 
 
 def memory(

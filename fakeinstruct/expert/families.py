@@ -10,7 +10,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from fakeinstruct.base.errors import UsageError
 from fakeinstruct.expert import image_tensors, token_boxes
@@ -42,6 +42,7 @@ class Family:
         boxes: How its published models write boxes; ours are `THOUSANDTHS` in all of them.
         token_boxes: Where each token of an image lies in the picture, see `fakeinstruct.expert.token_boxes`.
         join: Puts the tensors of several images together for one row, see `fakeinstruct.expert.image_tensors`.
+        images: What the processor scales an image to: one size, a number of pixels, or tiles.
     """
 
     model_type: str
@@ -51,6 +52,7 @@ class Family:
     boxes: Dialect = THOUSANDTHS
     join: image_tensors.Join = image_tensors.concatenate
     language_model: str = r"(model\.language_model\.|lm_head\.).*"
+    images: Literal["one size", "pixels", "tiles"] = "tiles"
 
     def part_of(self, name: str) -> Part:
         """The part that a parameter or module belongs to.
@@ -79,8 +81,12 @@ class Family:
         ]
 
 
-QWEN_PROJECTOR = r"model\.visual\.(merger|deepstack_merger_list)\..*"
-QWEN_TOWER = r"model\.visual\.(?!merger\.|deepstack_merger_list\.).*"
+QWEN = (
+    r"model\.visual\.(?!merger\.|deepstack_merger_list\.).*",
+    r"model\.visual\.(merger|deepstack_merger_list)\..*",
+    token_boxes.qwen,
+)
+"""Vision tower, projector and places of image tokens of the Qwen families."""
 
 FAMILIES = {
     family.model_type: family
@@ -92,6 +98,7 @@ FAMILIES = {
             r"model\.multi_modal_projector\..*",
             token_boxes.llava,
             SQUARE_FRACTIONS,
+            images="one size",
         ),
         Family(
             "llava_next",
@@ -101,9 +108,9 @@ FAMILIES = {
             SQUARE_FRACTIONS,
             image_tensors.pad_tiles,
         ),
-        Family("qwen2_5_vl", QWEN_TOWER, QWEN_PROJECTOR, token_boxes.qwen, JSON_PIXELS),
-        Family("qwen3_vl", QWEN_TOWER, QWEN_PROJECTOR, token_boxes.qwen, JSON_THOUSANDTHS),
-        Family("qwen3_5", QWEN_TOWER, QWEN_PROJECTOR, token_boxes.qwen, JSON_THOUSANDTHS),
+        Family("qwen2_5_vl", *QWEN, JSON_PIXELS, images="pixels"),
+        Family("qwen3_vl", *QWEN, JSON_THOUSANDTHS, images="pixels"),
+        Family("qwen3_5", *QWEN, JSON_THOUSANDTHS, images="pixels"),
         Family(
             "internvl",
             r"model\.vision_tower\..*",

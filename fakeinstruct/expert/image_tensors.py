@@ -11,7 +11,10 @@ from torch.nn.functional import pad
 Join = Callable[[Sequence[Mapping[str, Tensor]]], dict[str, Tensor]]
 """From the tensors of each image, in the order of their tokens in the row, to the row's."""
 
-TOKENS = ("input_ids", "attention_mask", "mm_token_type_ids")
+KINDS = ("token_type_ids", "mm_token_type_ids")
+"""What some processors say of each token: 1 for an image's, 0 for text."""
+
+TOKENS = ("input_ids", "attention_mask", *KINDS)
 """What a processor makes of the text; it has no place among the tensors of images."""
 
 

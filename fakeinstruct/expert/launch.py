@@ -16,13 +16,15 @@ from fakeinstruct.expert.base_model import adapted_base, check_base, loading
 from fakeinstruct.expert.card import save_card
 from fakeinstruct.expert.checkpoints import newest_checkpoint
 from fakeinstruct.expert.identity import difference, identity_of
-from fakeinstruct.expert.learned import make_card
+from fakeinstruct.expert.image_sizes import check_images
+from fakeinstruct.expert.learned import make_card, without_verdict
 from fakeinstruct.expert.recipe import Recipe
 from fakeinstruct.expert.rows import RowWriter, check_data, choose
 from fakeinstruct.expert.run import RunFolder
 from fakeinstruct.expert.succession import check_stages
 from fakeinstruct.expert.torchrun import start_processes
 from fakeinstruct.expert.validation import UNCHOSEN, validation_pairs
+from fakeinstruct.expert.weights import check_weights
 
 VOCABULARY_TEXTS = 20_000
 """Conversations that the small expert's vocabulary is trained on; templated text repeats itself soon."""
@@ -41,7 +43,8 @@ def train(recipe: Recipe, *, start: bool = True, rejects: Rejects | None = None)
 
     Raises:
         UsageError: If `pairs`, `out` or the base is missing, stages do not fit, or `out` holds another run.
-        FakeInstructError: If no pair can be learned, or a process failed; the log is named.
+        FakeInstructError: If no pair can be learned, a shard is not the one of the manifest, or a process failed;
+            the log is named.
     """
     rejects = rejects if rejects is not None else Rejects()
     if recipe.pairs is None or recipe.out is None:
@@ -51,10 +54,14 @@ def train(recipe: Recipe, *, start: bool = True, rejects: Rejects | None = None)
     check_base(recipe.base)
     check_stages(recipe)
     pairs = trainable_pairs(recipe.pairs, recipe.image_root)
+    if not all(RunFolder(single.out or Path()).manifest.is_file() for single in recipe.single()):
+        pairs.verified()
     for single in recipe.single():  # a later stage is not to fail once the first is trained
         check_data(pairs, single.data)
     recipe = recipe.model_copy(update={"out": recipe.out.resolve()})
     claim(recipe)
+    if said := without_verdict(recipe, pairs):
+        console.print(said, markup=False, highlight=False, soft_wrap=True)
     for name, single in zip(recipe.stages or ("",), recipe.single(), strict=True):
         if name:
             console.print(f"stage {name}", markup=False, highlight=False)
@@ -117,12 +124,32 @@ def train_stage(recipe: Recipe, pairs: PairSet, rejects: Rejects, *, start: bool
     else:  # what may change between two starts
         written = Recipe.model_validate(read_json(run.recipe))
         write_recipe(run, written.model_copy(update={"checkpoints": recipe.checkpoints}))
+        move_images(run, recipe, pairs)
     if run.expert.is_dir():
         console.print(f"already trained: {run.expert}", markup=False, highlight=False, soft_wrap=True)
     elif start:
         say_where_it_goes_on(run, identity, recipe.hardware.processes)
         start_processes(run, recipe.hardware.processes)
     return run
+
+
+def move_images(run: RunFolder, recipe: Recipe, pairs: PairSet) -> None:
+    """Take the images of a prepared run from where the recipe says now, if it says so.
+
+    Raises:
+        UsageError: If they are not there.
+    """
+    manifest, root = read_json(run.manifest), str(pairs.image_root.resolve())
+    if recipe.image_root is None or manifest["image_root"] == root or run.expert.is_dir():
+        return
+    check_images(pairs, recipe.data.split)
+    write_json(run.manifest, manifest | {"image_root": root})
+    console.print(
+        f"images are now read from {root}; before, from {manifest['image_root']}",
+        markup=False,
+        highlight=False,
+        soft_wrap=True,
+    )
 
 
 def say_where_it_goes_on(run: RunFolder, identity: str, processes: int) -> None:
@@ -147,24 +174,27 @@ def prepare(recipe: Recipe, pairs: PairSet, run: RunFolder, rejects: Rejects, id
     """Fill the run folder: base model, rows, card; `run.json` comes last.
 
     Raises:
-        UsageError: If the base model cannot be trained.
+        UsageError: If the base model cannot be trained, or the images are not where they should be.
         FakeInstructError: If nothing can be learned.
     """
     from transformers.utils import logging
 
     from fakeinstruct.expert.processors import load_processor
+    from fakeinstruct.expert.resolution import limit_pixels
 
     logging.set_verbosity_error()
     logging.disable_progress_bar()
+    check_images(pairs, recipe.data.split)
     write_recipe(run, recipe)
     base = recipe.base
     if recipe.small is not None:
         base = str(run.base)
         build_base(recipe, pairs, run)
     under = adapted_base(base) or base
+    check_weights(base, under)
     write_recipe(run, packable(recipe, under))
     source = base if (Path(base) / "tokenizer_config.json").is_file() else under
-    processor = load_processor(source)
+    processor = limit_pixels(load_processor(source), recipe.data.max_pixels)
     writer = RowWriter(processor, pairs, recipe.data, rejects)
     tally = writer.write(run.rows, choose(pairs, recipe.data, recipe.own_optimizer().epochs))
     if verdicts := wanted_verdicts(pairs, recipe):
@@ -201,6 +231,7 @@ def packable(recipe: Recipe, base: str) -> Recipe:
 
     from fakeinstruct.expert import vision  # noqa: F401 - registers the small tower
     from fakeinstruct.expert.families import family_of, why_not_packed
+    from fakeinstruct.expert.resolution import check_pixels
 
     try:
         with loading(base):
@@ -209,6 +240,7 @@ def packable(recipe: Recipe, base: str) -> Recipe:
         first = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise UsageError(f"cannot be loaded ({first})", file=base, field="base") from error
     family_of(config)
+    check_pixels(recipe, config)
     reason = why_not_packed(config)
     if recipe.packing is None or reason is None:
         return recipe

@@ -9,23 +9,28 @@ from fakeinstruct.base.versions import versions
 from fakeinstruct.expand.pair import PairSet
 from fakeinstruct.expert.base_model import base_sha256
 from fakeinstruct.expert.card import CARD, ExpertCard, Readout, load_card
-from fakeinstruct.expert.recipe import Recipe
+from fakeinstruct.expert.recipe import Data, Recipe
+
+NO_VERDICT = "no verdict is learned: score and detect will have no readout"
+"""What is said of an expert that is not asked for a verdict in training."""
 
 
 def make_card(recipe: Recipe, pairs: PairSet, base: str) -> ExpertCard:
     """The card: readouts and explanation prompts that were learned, and where the pairs came from."""
     manifest = pairs.manifest
-    learned, prompts = learned_questions(recipe, pairs)
+    before = card_of(recipe.base)
+    templates = learned_templates(pairs, recipe.data) | {readout.name for readout in before.readouts}
+    prompts = learned_prompts(pairs, recipe.data) | set(before.explanation_prompts)
     readouts = tuple(
         Readout(name=readout.template, prompt=prompt, fake=readout.fake, real=readout.real, trained=trained)
         for trained in (True, False)
         for readout in manifest.readouts
-        if readout.template in learned
+        if readout.template in templates
         for prompt in (readout.prompts if trained else readout.held_out)
     )
     return ExpertCard(
         base=recipe.base,
-        readouts=readouts,
+        readouts=(*readouts, *_of_other_pairs(before, pairs)),
         explanation_prompts=tuple(prompt for prompt in manifest.explanation_prompts if prompt in prompts),
         trained_on={
             "base_sha256": base_sha256(base) if recipe.tune.method == "lora" else None,
@@ -40,17 +45,49 @@ def make_card(recipe: Recipe, pairs: PairSet, base: str) -> ExpertCard:
     )
 
 
-def learned_questions(recipe: Recipe, pairs: PairSet) -> tuple[set[str], set[str]]:
-    """The templates and the explanation prompts that an expert learns, or learned in the stage before."""
-    manifest, templates = pairs.manifest, recipe.data.templates
-    if templates is None:
-        return {readout.template for readout in manifest.readouts}, set(manifest.explanation_prompts)
-    learned, prompts = set(templates), set[str]()
-    if (Path(recipe.base) / CARD).is_file():
-        before = load_card(recipe.base)
-        learned |= {readout.name for readout in before.readouts}
-        prompts |= set(before.explanation_prompts)
-    for batch in pairs.batches(recipe.data.split, None, ["messages"], templates=templates):
+def card_of(base: str) -> ExpertCard:
+    """The card of the expert that training starts from; an empty one where it is none."""
+    return load_card(base) if (Path(base) / CARD).is_file() else ExpertCard(base=base)
+
+
+def _of_other_pairs(before: ExpertCard, pairs: PairSet) -> tuple[Readout, ...]:
+    """Readouts that the expert before learned from other pairs; what was fitted to it fits no longer."""
+    known = {readout.template for readout in pairs.manifest.readouts}
+    unfitted = {"scale": None, "bias": None, "fitted_on": None, "fitted_items": ()}
+    return tuple(one.model_copy(update=unfitted) for one in before.readouts if one.name not in known)
+
+
+def learned_templates(pairs: PairSet, data: Data) -> set[str]:
+    """The templates of the pairs that a recipe's `data` section takes."""
+    tasks, found = data.per_image(), set[str]()
+    for batch in pairs.batches(
+        data.split, list(tasks) if tasks else None, ["template"], templates=data.templates
+    ):
+        found |= set(batch["template"].unique().to_pylist())
+    return found
+
+
+def learned_verdicts(pairs: PairSet, data: Data) -> list[str]:
+    """Those of the templates whose answer begins with the verdict."""
+    readouts = {readout.template for readout in pairs.manifest.readouts}
+    return sorted(readouts & learned_templates(pairs, data)) if readouts else []
+
+
+def learned_prompts(pairs: PairSet, data: Data) -> set[str]:
+    """The explanation prompts that the pairs which a recipe's `data` section takes ask."""
+    tasks, found, known = data.per_image(), set[str](), set(pairs.manifest.explanation_prompts)
+    if not known:
+        return found
+    for batch in pairs.batches(
+        data.split, list(tasks) if tasks else None, ["messages"], templates=data.templates
+    ):
         blocks = batch["messages"].flatten().field("content").flatten()
-        prompts |= set(blocks.field("text").unique().to_pylist()) & set(manifest.explanation_prompts)
-    return learned, prompts
+        found |= known & set(blocks.field("text").unique().to_pylist())
+    return found
+
+
+def without_verdict(recipe: Recipe, pairs: PairSet) -> str | None:
+    """What to say if no stage of a recipe learns a verdict, nor its base did."""
+    if card_of(recipe.base).readouts or any(learned_verdicts(pairs, one.data) for one in recipe.single()):
+        return None
+    return NO_VERDICT

@@ -38,6 +38,7 @@ from fakeinstruct.expert.order import rows as dealt_rows
 from fakeinstruct.expert.packing import model_positions
 from fakeinstruct.expert.processors import check_image_tokens, load_processor
 from fakeinstruct.expert.recipe import Recipe
+from fakeinstruct.expert.resolution import limit_pixels
 from fakeinstruct.expert.rows import index_of, limits_of
 from fakeinstruct.expert.run import RunFolder
 from fakeinstruct.expert.sampler import PackSampler
@@ -70,7 +71,7 @@ def train_process(folder: Path) -> None:
     join_deepspeed()
     checkpoint = newest_checkpoint(run.checkpoints, manifest["fingerprint"], arguments.world_size)
     set_seed(recipe.seed)
-    processor = load_processor(manifest["processor"])
+    processor = limit_pixels(load_processor(manifest["processor"]), recipe.data.max_pixels)
     model = load_model(recipe, manifest["base"], processor)
     if arguments.process_index == 0:
         say(parts=count_parts(model, family_of(model.config)))

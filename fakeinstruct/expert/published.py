@@ -24,11 +24,16 @@ class Published:
         config: Keyword arguments of the family's configuration class.
         image_tokens: Tokens of an image: LLaVA-1.5's 24 x 24 patches; for the others those of a 448 x 448
             picture: Qwen2.5-VL takes one for 28 x 28 pixels, Qwen3-VL one for 32 x 32, InternVL 256 a tile.
+        pixels: Where images keep their size: the side of a token in pixels, and the least and the most pixels that an
+            image is scaled to, as the published `preprocessor_config.json` says.
+        assumes: What `image_tokens` takes for granted; absent if it holds for every image.
     """
 
     model_type: str
     config: dict[str, Any]
     image_tokens: int
+    pixels: tuple[int, int, int] | None = None
+    assumes: str | None = None
 
 
 QWEN_7B = {
@@ -91,6 +96,7 @@ PUBLISHED = {
             "tie_word_embeddings": False,
         },
         image_tokens=256,
+        pixels=(28, 56 * 56, 28 * 28 * 16384),
     ),
     "Qwen/Qwen3-VL-8B-Instruct": Published(
         "qwen3_vl",
@@ -126,6 +132,7 @@ PUBLISHED = {
             "tie_word_embeddings": False,
         },
         image_tokens=196,
+        pixels=(32, 256 * 256, 32 * 32 * 16384),
     ),
     "OpenGVLab/InternVL3-8B-hf": Published(
         "internvl",
@@ -151,6 +158,7 @@ PUBLISHED = {
             "tie_word_embeddings": False,
         },
         image_tokens=256,
+        assumes="an image is one tile of 256 tokens; base=FOLDER counts its tiles",
     ),
 }
 """Published shapes by hub name."""
@@ -166,7 +174,7 @@ def published_config(name: str) -> PreTrainedConfig:
 
     if name not in PUBLISHED:
         raise UsageError(
-            f"the shape of '{name}' is not in the table of published shapes",
+            f"the shape of '{name}' is not in the table of published shapes, and there is no such folder",
             hint=f"Known: {', '.join(sorted(PUBLISHED))}; or name a local folder with a config.json.",
         )
     shape = PUBLISHED[name]

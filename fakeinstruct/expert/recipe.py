@@ -16,6 +16,12 @@ from fakeinstruct.expand.pair import Task
 from fakeinstruct.expert.small import SmallShape
 from fakeinstruct.expert.stage_settings import check_overrides, merged
 
+ELSEWHERE = dict.fromkeys(
+    ("max_pixels", "image_max_pixels", "image_resolution", "image_size", "max_image_size", "resolution"),
+    "data.max_pixels",
+)
+"""Where the keys that people look for in other places stand."""
+
 Positive = Annotated[int, Field(gt=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
 
@@ -26,14 +32,16 @@ class Data(StrictModel):
     `templates` names the templates whose pairs are learned, all by default. `pairs_per_image` limits how
     many pairs of each task an image gives an epoch; a task that is not named gives none. Without it every pair is
     learned. `max_tokens` is the longest conversation, image included: none is ever cut, a longer one is
-    left out and counted. `mirror` turns every other image left to right at random, for verdicts alone:
-    other answers name places.
+    left out and counted. `max_pixels` is the most pixels, width times height, that an image is scaled to, in
+    families that keep an image's own size (Qwen-VL); the expert keeps to it. `mirror` turns every other image left
+    to right at random, for verdicts alone: other answers name places.
     """
 
     split: Literal["train", "validation", "test"] = "train"
     templates: tuple[str, ...] | None = Field(None, min_length=1)
     pairs_per_image: dict[Task, Positive] | None = None
     max_tokens: Positive = 2048
+    max_pixels: Positive | None = None
     mirror: bool = False
 
     def per_image(self) -> dict[str, int] | None:
@@ -257,7 +265,15 @@ def load_recipe(path: str | Path, overrides: Sequence[str] = ()) -> Recipe:
             raise UsageError(f"no recipe named '{path}'", hint=f"Known: {known}; or give a file's path.")
         path = named
     check_overrides(read_yaml(path), overrides, file=path)
-    return load_config(Recipe, path, overrides)
+    try:
+        return load_config(Recipe, path, overrides)
+    except UsageError as error:
+        key = (error.field or "").rpartition(".")[2]
+        if key in ELSEWHERE and error.problem == f"there is no '{key}' here":
+            error = UsageError(
+                error.problem, file=error.file, field=error.field, hint=f"Give {ELSEWHERE[key]}."
+            )
+        raise error from None
 
 
 def deepspeed_config(recipe: Recipe) -> dict[str, object]:

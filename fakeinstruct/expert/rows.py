@@ -135,6 +135,7 @@ class RowWriter:
 
     def __init__(self, processor: Any, pairs: PairSet, data: Data, rejects: Rejects) -> None:
         self.processor = processor
+        self.scaled = hasattr(processor.image_processor, "merge_size")
         self.image_token = int(processor.image_token_id)
         self.pairs = pairs
         self.data = data
@@ -175,9 +176,16 @@ class RowWriter:
                 raise FakeInstructError(
                     f"no pair of the split '{self.data.split}' is left to learn ({seen:,} read)",
                     file=self.pairs.folder,
-                    hint="See data.split, data.templates, data.pairs_per_image and data.max_tokens of the recipe.",
+                    hint=self._why_nothing(),
                 )
         return self.tally
+
+    def _why_nothing(self) -> str:
+        """What to do if no pair is left: the most frequent reason, or where to look."""
+        if self.rejects:
+            reason, count = self.rejects.reasons()[0]
+            return f"Most often ({count:,}): {reason}; for example: {self.rejects.errors[0]}"
+        return "See data.split, data.templates and data.pairs_per_image of the recipe."
 
     def _row(self, pair: Pair) -> dict[str, Any]:
         path, crops = image_and_crops(pair)
@@ -186,7 +194,9 @@ class RowWriter:
         tokens = len(encoded.input_ids) - len(blocks) + sum(blocks)
         if tokens > self.data.max_tokens:
             raise RecordError(
-                f"{tokens:,} tokens, more than data.max_tokens = {self.data.max_tokens:,}", field="messages"
+                f"{tokens:,} tokens, more than data.max_tokens = {self.data.max_tokens:,}",
+                field="messages",
+                hint=self._shorter(sum(blocks)),
             )
         self._count(pair, tokens, sum(label != IGNORE for label in encoded.labels))
         return {
@@ -199,6 +209,11 @@ class RowWriter:
             "tokens": tokens,
             "prefix": encoded.input_ids.index(self.image_token) + blocks[0],
         }
+
+    def _shorter(self, image_tokens: int) -> str:
+        """What to do about a conversation that is too long."""
+        less = "Lower data.max_pixels, or raise" if self.scaled else "Raise"
+        return f"{image_tokens:,} of them are its images'. {less} data.max_tokens and packing.tokens."
 
     def _count(self, pair: Pair, tokens: int, supervised: int) -> None:
         tally = self.tally
@@ -219,7 +234,11 @@ class RowWriter:
             raise self._image
         if crop not in self._tokens:
             view = self._image if crop is None else crop_image(self._image, crop)
-            self._tokens[crop] = len(image_block(self.processor, view)["input_ids"])
+            try:
+                self._tokens[crop] = len(image_block(self.processor, view)["input_ids"])
+            except ValueError as error:  # Qwen-VL's refuse what is 200 times as wide as high
+                reason = f"the processor does not take it at {view.width} x {view.height} pixels ({error})"
+                raise RecordError(reason, field="images") from error
         return self._tokens[crop]
 
     def _read(self, path: str) -> Image | RecordError:

@@ -44,8 +44,16 @@ def render_chat(processor: Any, messages: Messages, *, prompt: bool = False) -> 
 
 
 def tokenize(processor: Any, text: str) -> list[int]:
-    """Token ids of rendered text, special tokens as the text has them and no others."""
-    ids = processor.tokenizer(text, add_special_tokens=False)["input_ids"]
+    """Token ids of rendered text, special tokens as the text has them.
+
+    One begins the text if the tokenizer puts it before any text and the chat template leaves it to it, as LLaVA-1.5's
+    does: Transformers' own processors do just that.
+    """
+    tokenizer = processor.tokenizer
+    ids = tokenizer(text, add_special_tokens=False)["input_ids"]
+    first = tokenizer("")["input_ids"][:1]
+    if first and first == [tokenizer.bos_token_id] and not text.startswith(tokenizer.bos_token):
+        return [*first, *ids]
     return list(ids)
 
 

@@ -29,6 +29,7 @@ from fakeinstruct.expert.order import rows
 from fakeinstruct.expert.packing import model_positions
 from fakeinstruct.expert.processors import load_processor
 from fakeinstruct.expert.recipe import Recipe
+from fakeinstruct.expert.resolution import check_pixels, limit_pixels
 from fakeinstruct.expert.rows import RowWriter, choose, index_of, limits_of
 from fakeinstruct.expert.sampler import Drawn, PairRows
 from fakeinstruct.expert.tree import Layout
@@ -86,8 +87,10 @@ def show_labels(recipe: Recipe) -> Iterator[Text]:
     check_base(recipe.base)
     pairs = trainable_pairs(recipe.pairs, recipe.image_root)
     processor = processor_of(recipe, pairs)
-    model, _ = meta_model(recipe)
+    model = meta_model(recipe)
     for name, single in zip(recipe.stages or ("",), recipe.single(), strict=True):
+        check_pixels(single, model.config)
+        limit_pixels(processor, single.data.max_pixels)
         shown = draw(single, pairs, processor, model)
         heading = Text(f"stage {name}\n" if name else "", style="bold")
         yield heading + describe(shown) + body(shown, processor)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fakeinstruct.base.files import sha256_bytes
 from fakeinstruct.expand.pair import Pair, PairSet
+from fakeinstruct.expert.learned import learned_verdicts
 from fakeinstruct.expert.recipe import Recipe
 
 UNCHOSEN = "no verdicts in the validation split: the last checkpoint becomes the expert"
@@ -12,10 +13,7 @@ UNCHOSEN = "no verdicts in the validation split: the last checkpoint becomes the
 
 def verdict_templates(pairs: PairSet, recipe: Recipe) -> list[str]:
     """The templates that serve: their answer begins with the verdict, and they are learned."""
-    readouts = {readout.template for readout in pairs.manifest.readouts}
-    return (
-        [] if recipe.data.split == "validation" else sorted(readouts & set(recipe.data.templates or readouts))
-    )
+    return [] if recipe.data.split == "validation" else learned_verdicts(pairs, recipe.data)
 
 
 def what_chooses(pairs: PairSet, recipe: Recipe) -> str:

@@ -1,12 +1,14 @@
 """What an epoch of a recipe goes through: pairs, trees, rows and tokens, before anything is tokenised.
 
 The pairs are counted where a pair set is given, and put together by the code that puts them together in training;
-their tokens are estimated from their letters. Without a pair set one of FakeInstruct's size is assumed.
+their tokens are estimated from their letters, and from the sizes of some of their images. Without a pair set one of
+FakeInstruct's size is assumed.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -16,9 +18,11 @@ from numpy.typing import NDArray
 
 from fakeinstruct.base.errors import UsageError
 from fakeinstruct.expand.pair import PairSet
+from fakeinstruct.expert.image_sizes import Sizes, image_sizes
 from fakeinstruct.expert.launch import trainable_pairs
 from fakeinstruct.expert.order import Index, Packing, Rows, rows, tree_tokens
 from fakeinstruct.expert.recipe import Recipe
+from fakeinstruct.expert.resolution import ImageTokens
 from fakeinstruct.expert.rows import check_data
 from fakeinstruct.expert.sampler import PackSampler
 
@@ -59,14 +63,20 @@ class Texts:
         answers: Tokens that each is trained on, shape (pairs,).
         share: How much of the set they are.
         too_long: How many more there would be if they were not longer than `data.max_tokens`.
+        unanswered: How many more have no assistant's turn, so that nothing of them can be learned.
+        image_tokens: Tokens of an image, the mean.
         source: How they were found.
+        warning: What is wrong with their images, if anything is.
     """
 
     index: Index
     answers: Integers
     share: float
     too_long: int
+    unanswered: int
+    image_tokens: int
     source: Source
+    warning: str | None = None
 
 
 @dataclass(frozen=True)
@@ -84,6 +94,9 @@ class Workload:
         longest: Tokens of the longest row.
         supervised: Most supervised tokens of a row.
         too_long: Pairs that are left out as longer than `data.max_tokens`.
+        unanswered: Pairs that are left out as they have no assistant's turn.
+        image_tokens: Tokens of an image, the mean.
+        warning: What is wrong with the images, if anything is.
     """
 
     source: Source
@@ -96,21 +109,24 @@ class Workload:
     longest: int
     supervised: int
     too_long: int
+    unanswered: int
+    image_tokens: int
+    warning: str | None
 
 
-def workload(recipe: Recipe, image_tokens: int, limits: Packing, *, packed: bool) -> Workload:
+def workload(recipe: Recipe, images: ImageTokens, limits: Packing, *, packed: bool) -> Workload:
     """What an epoch of a recipe goes through.
 
     Args:
         recipe: Of one stage.
-        image_tokens: Tokens of an image.
+        images: What an image costs.
         limits: How pairs are put together.
         packed: Whether they share their image.
 
     Raises:
         UsageError: If no pair is left to learn.
     """
-    texts = texts_of(recipe, image_tokens)
+    texts = texts_of(recipe, images)
     index, scale = texts.index, 1 / texts.share
     dealt = rows(index, limits, recipe.seed, 0)
     trees, answers = dealt.trees, texts.answers[dealt.trees.pairs]
@@ -126,6 +142,9 @@ def workload(recipe: Recipe, image_tokens: int, limits: Packing, *, packed: bool
         longest=int(_sums(dealt, tokens).max()) if packed else padded(dealt, tokens),
         supervised=int(_sums(dealt, np.add.reduceat(answers, trees.starts[:-1])).max()),
         too_long=round(texts.too_long * scale),
+        unanswered=round(texts.unanswered * scale),
+        image_tokens=texts.image_tokens,
+        warning=texts.warning,
     )
 
 
@@ -156,14 +175,14 @@ def _sums(dealt: Rows, per_tree: Integers) -> Integers:
     return sums
 
 
-def texts_of(recipe: Recipe, image_tokens: int) -> Texts:
+def texts_of(recipe: Recipe, images: ImageTokens) -> Texts:
     """The pairs of a recipe, counted or assumed.
 
     Raises:
         UsageError: If no pair is left to learn, or the recipe names what the pairs do not have.
     """
     if recipe.pairs is None:
-        return assumed(recipe, image_tokens)
+        return assumed(recipe, images.usual())
     pairs = trainable_pairs(recipe.pairs, recipe.image_root)
     check_data(pairs, recipe.data)
     tables: list[pa.Table] = []
@@ -171,34 +190,71 @@ def texts_of(recipe: Recipe, image_tokens: int) -> Texts:
         tables.append(read(replace(pairs, files=(file,)), recipe))
         if sum(map(len, tables)) >= MOST:
             break
-    texts = counted(pa.concat_tables(tables), image_tokens, recipe.data.max_tokens)
-    if not len(texts.index):
+    table = pa.concat_tables(tables)
+    texts = counted(table, images, pairs.image_root, recipe.data.max_tokens) if len(table) else None
+    if texts is None or not len(texts.index):
         raise UsageError(
-            f"no pair of the split '{recipe.data.split}' is left to learn ({texts.too_long:,} read)",
+            f"no pair of the split '{recipe.data.split}' is left to learn ({len(table):,} read)",
             file=pairs.folder,
-            hint="See data.split, data.templates, data.pairs_per_image and data.max_tokens of the recipe.",
+            hint="See data.split, data.templates, data.pairs_per_image, data.max_tokens and data.max_pixels "
+            f"of the recipe{_why_none(texts)}.",
         )
     share = len(tables) / len(pairs.files)
     return texts if share == 1 else replace(texts, share=share, source="counted in part")
 
 
-def counted(table: pa.Table, image_tokens: int, most: int) -> Texts:
-    """The pairs of a table, without those of more than `most` tokens."""
+def _why_none(texts: Texts | None) -> str:
+    """How many pairs were left out, and why."""
+    if texts is None:
+        return ""
+    return (
+        f"; {texts.too_long:,} are too long, with about {texts.image_tokens:,} tokens an image; "
+        f"{texts.unanswered:,} have no answer"
+    )
+
+
+def counted(table: pa.Table, images: ImageTokens, root: Path, most: int) -> Texts:
+    """The pairs of a table, without those of more than `most` tokens and those without an answer.
+
+    A crop is taken to cost what its image does.
+    """
     text, answers = letters(table["messages"].combine_chunks())
     shown = pc.list_value_length(table["images"]).to_numpy()
-    tokens = np.ceil(text / LETTERS).astype(np.int64) + shown * image_tokens
-    fits = tokens <= most
     task = table["task"].combine_chunks().dictionary_encode()
     path = pc.struct_field(pc.list_element(table["images"], 0), "path").combine_chunks().dictionary_encode()
+    sizes = image_sizes(root, path.dictionary.to_pylist())
+    image = costs(sizes, images)[path.indices.to_numpy()]
+    tokens = np.ceil(text / LETTERS).astype(np.int64) + shown * image
+    answered = answers > 0
+    fits = answered & (tokens <= most)
     index = Index(
         image=(np.cumsum(np.diff(path.indices.to_numpy(), prepend=-1) != 0) - 1)[fits],
         task=task.indices.to_numpy().astype(np.int8)[fits],
         tasks=tuple(task.dictionary.to_pylist()),
         tokens=tokens[fits].astype(np.int32),
-        prefix=np.full(int(fits.sum()), image_tokens + TURN, np.int32),
+        prefix=(image[fits] + TURN).astype(np.int32),
     )
-    tokens_said = np.ceil(answers / LETTERS).astype(np.int64)
-    return Texts(index, tokens_said[fits], 1.0, int((~fits).sum()), "counted")
+    return Texts(
+        index,
+        answers=np.ceil(answers / LETTERS).astype(np.int64)[fits],
+        share=1.0,
+        too_long=int((answered & ~fits).sum()),
+        unanswered=int((~answered).sum()),
+        image_tokens=round(float(image.mean())),
+        source="counted",
+        warning=sizes.warning(),
+    )
+
+
+def costs(sizes: Sizes, images: ImageTokens) -> Integers:
+    """Tokens of each image of a set, shape (images,)."""
+    found: list[int] = []
+    for width, height in sizes.size.tolist():
+        try:
+            found.append(images.of_size(width, height))
+        except ValueError:  # a shape that the processor refuses, and the run rejects
+            found.append(images.usual())
+    return np.array(found)[sizes.of]
 
 
 def read(pairs: PairSet, recipe: Recipe) -> pa.Table:
@@ -239,4 +295,4 @@ def assumed(recipe: Recipe, image_tokens: int) -> Texts:
         tokens=np.full(count, image_tokens + tokens, np.int32),
         prefix=np.full(count, image_tokens + TURN, np.int32),
     )
-    return Texts(index, np.full(count, answer), 1000 / images, 0, "assumed")
+    return Texts(index, np.full(count, answer), 1000 / images, 0, 0, image_tokens, "assumed")

@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from pydantic import Field, ValidationError
 
 from fakeinstruct.base.config import StrictModel, explain
-from fakeinstruct.base.errors import FakeInstructError, UsageError
+from fakeinstruct.base.errors import FakeInstructError, RecordError, UsageError
 from fakeinstruct.base.files import atomic_write, read_json
 from fakeinstruct.expert.card import Aggregation, Readout
 from fakeinstruct.forensics.protocol import Protocol
@@ -63,7 +64,7 @@ SCHEMA = pa.schema(
 )
 """Columns of an answer set."""
 
-KEY = ("kind", "item", "prompt", "look", "condition", "trace", "sample")
+KEY = ("kind", "item", "template", "position", "prompt", "look", "condition", "trace", "sample")
 """Columns that tell a row from all others of an answer set."""
 
 
@@ -105,24 +106,40 @@ class AnswerSet:
         Raises:
             FakeInstructError: If there are none, or a part is damaged.
         """
-        tables = []
-        for part in self.parts():
-            try:
-                tables.append(pq.read_table(part, columns=list(columns) if columns else None, schema=SCHEMA))
-            except (OSError, ValueError) as error:
-                raise FakeInstructError(
-                    f"is not a readable part of an answer set ({error})", file=part
-                ) from error
+        tables = [_read(part, columns) for part in self.parts()]
         if not tables:
             raise FakeInstructError("holds no answers", file=self.folder)
         return pa.concat_tables(tables)
 
     def answered(self) -> Iterator[tuple[Any, ...]]:
-        """The keys of the rows answered so far."""
+        """The keys of the rows answered so far, those with an error too.
+
+        Raises:
+            FakeInstructError: If a part is damaged.
+        """
         for part in self.parts():
-            yield from zip(
-                *pq.read_table(part, columns=list(KEY), schema=SCHEMA).to_pydict().values(), strict=True
-            )
+            yield from zip(*_read(part, KEY).to_pydict().values(), strict=True)
+
+    def errors(self) -> list[RecordError]:
+        """Why rows have no answer, one error each.
+
+        Raises:
+            FakeInstructError: If a part is damaged.
+        """
+        tables = (_read(part, ("item", "error")) for part in self.parts())
+        rows = (row for table in tables for row in table.filter(pc.field("error").is_valid()).to_pylist())
+        return [RecordError(row["error"], record=row["item"]) for row in rows]
+
+
+def _read(part: Path, columns: Sequence[str] | None) -> pa.Table:
+    try:
+        return pq.read_table(part, columns=list(columns) if columns else None, schema=SCHEMA)
+    except (OSError, ValueError) as error:
+        raise FakeInstructError(
+            f"is not a readable part of an answer set ({error})",
+            file=part,
+            hint="Remove it and run 'fakeinstruct score' again: it asks what is missing.",
+        ) from error
 
 
 def write_part(folder: Path, name: str, rows: list[dict[str, Any]]) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from itertools import islice
@@ -10,12 +11,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fakeinstruct.base.errors import UsageError
-from fakeinstruct.base.files import fingerprint, sha256_file
+from fakeinstruct.expert.base_model import with_adapter
 from fakeinstruct.expert.card import CARD, ExpertCard, load_card
+from fakeinstruct.forensics.expert_files import (
+    base_folder,
+    check_architecture,
+    check_files,
+    expert_folder,
+    expert_sha256,
+    first_line,
+    processor_folder,
+    processor_sha256,
+)
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
     from fakeinstruct.expert.blocks import Reader
     from fakeinstruct.expert.collate import Collator
     from fakeinstruct.forensics.asker import Asker
@@ -61,8 +70,7 @@ class Expert:
     ) -> list[list[tuple[list[float], float]]]:
         """Logits of some tokens at the last places of each row, and the log of the sum of exp over all tokens.
 
-        The rows of the output head that are read are computed in float32 whatever the model's precision: in
-        bfloat16 the grid of logits is 0.125 wide, which ties many images.
+        They are those of the model's own forward pass, in float32, see `fakeinstruct.forensics.head`.
 
         Args:
             batch: Rows that a collator batched or packed.
@@ -73,50 +81,51 @@ class Expert:
         """
         import torch
 
+        from fakeinstruct.expert.attention import tree_attention_in
         from fakeinstruct.expert.collate import pad
+        from fakeinstruct.forensics.head import reading
 
         counts = [len(places) for places in reads]
         flat = [ids for places in reads for ids in places]
-        with torch.inference_mode():
-            end = self._hidden(batch, counts)  # (places, width)
-            head = self.model.get_output_embeddings()
-            normalisers = torch.logsumexp(head(end).float(), dim=-1).tolist()
-            rows = head.weight[pad(flat, 0).to(head.weight.device)].float()  # (places, tokens, width)
-            logits = torch.einsum("pwd,pd->pw", rows, end.float()).tolist()
+        layout = batch.get("tree")
+        with (
+            torch.inference_mode(),
+            tree_attention_in(self.model) if layout else nullcontext(),
+            reading(self.model, last_places(batch, counts), flat),
+        ):
+            logits = self.model(**self.inputs(batch), use_cache=False).logits[0]  # (places, vocabulary)
+            normalisers = torch.logsumexp(logits, dim=-1).tolist()
+            found = logits.gather(1, pad(flat, 0).to(logits.device)).tolist()
         read = iter(
-            (found[: len(ids)], normaliser)
-            for found, ids, normaliser in zip(logits, flat, normalisers, strict=True)
+            (own[: len(ids)], normaliser)
+            for own, ids, normaliser in zip(found, flat, normalisers, strict=True)
         )
         return [list(islice(read, count)) for count in counts]
 
-    def _hidden(self, batch: dict[str, Any], counts: Sequence[int]) -> Tensor:
-        """Last hidden states at the last `counts[i]` places of row i, shape (sum of counts, width)."""
+    def inputs(self, batch: Mapping[str, Any]) -> dict[str, Any]:
+        """What the model takes of a batch, on its device, pixels in its precision."""
         import torch
 
-        from fakeinstruct.expert.attention import tree_attention_in
-
-        layout = batch.get("tree")
-        device = self.model.device
-        inputs = {
-            name: value.to(device) if isinstance(value, torch.Tensor) else value
+        device, dtype = self.model.device, self.model.dtype
+        return {
+            name: value.to(device, dtype if value.is_floating_point() else None)
+            if isinstance(value, torch.Tensor)
+            else value
             for name, value in batch.items()
             if name not in ("targets", "image_keys", "logits_to_keep")
         }
-        with tree_attention_in(self.model) if layout else nullcontext():
-            hidden = self.model.base_model(
-                **inputs, use_cache=False
-            ).last_hidden_state  # (rows, length, width)
-        if layout:
-            ends = [(0, end) for end in layout.ends()]
-        else:
-            ends = list(enumerate((inputs["attention_mask"].sum(1) - 1).tolist()))
-        places = [
-            (row, end - back)
-            for (row, end), count in zip(ends, counts, strict=True)
-            for back in reversed(range(count))
-        ]
-        found: Tensor = hidden[tuple(torch.tensor(places, device=hidden.device).T)]
-        return found
+
+    @property
+    def note(self) -> str | None:
+        """What is not as exact in this model as elsewhere; None if nothing is."""
+        from fakeinstruct.forensics.head import is_plain, output_head
+
+        if is_plain(output_head(self.model)):
+            return None
+        return (
+            "its output head is quantised or adapted: logits are read in the model's own precision, "
+            f"{str(self.model.dtype).removeprefix('torch.')}"
+        )
 
     def sha256(self) -> tuple[str, str | None]:
         """Hashes of the model and of its processor."""
@@ -129,56 +138,86 @@ class Expert:
         return Asker(self, viewer, batch=batch, explain=explain)
 
 
-def load_expert(folder: str | Path) -> Expert:
-    """Read an expert.
+def last_places(batch: Mapping[str, Any], counts: Sequence[int]) -> list[tuple[int, int]]:
+    """Row and place of the last `counts[i]` tokens of each conversation i of a batch, packed or padded."""
+    layout = batch.get("tree")
+    if layout:
+        ends = [(0, end) for end in layout.ends()]
+    else:
+        ends = list(enumerate((batch["attention_mask"].sum(1) - 1).tolist()))
+    return [
+        (row, end - back)
+        for (row, end), count in zip(ends, counts, strict=True)
+        for back in reversed(range(count))
+    ]
+
+
+def load_expert(name: str | Path) -> Expert:
+    """Read an expert: ours, or any vision-language model in Hugging Face's format.
+
+    Without an `expert.json` it has no readouts; a protocol must bring them. It is asked once about a drawn picture,
+    through our batches and through Transformers' own processor, so that no model is read wrongly in silence.
 
     Args:
-        folder: A folder in Hugging Face's format with an `expert.json`.
+        name: The folder of a whole model or of an adapter, or a model's name on the hub.
 
     Raises:
-        UsageError: If the folder is not an expert, or has no weights.
+        UsageError: If it is not there, cannot be loaded, takes no pictures, has no chat template, or is read
+            otherwise than Transformers reads it.
     """
-    folder = Path(folder)
-    if not folder.is_dir():
-        raise UsageError("no such expert folder", file=folder)
-    for name in (CARD, "config.json"):
-        if not (folder / name).is_file() and not (
-            name == "config.json" and (folder / "adapter_config.json").is_file()
-        ):
-            raise UsageError(
-                f"is not an expert: it has no {name}",
-                file=folder,
-                hint="'fakeinstruct train' writes experts to RUN/expert.",
-            )
-    if not list(folder.glob("*.safetensors")):
-        raise UsageError("has no weights (*.safetensors)", file=folder, hint="Was the folder copied whole?")
-    card = load_card(folder)
+    folder = expert_folder(name)
+    check_files(folder)
+    check_architecture(base_folder(folder))
+    card = load_card(folder) if (folder / CARD).is_file() else ExpertCard(base=str(name))
     import torch
-    from transformers import AutoModelForImageTextToText
     from transformers.utils import logging
 
     from fakeinstruct.expert.processors import load_processor
+    from fakeinstruct.forensics.trial import check_reading, check_template
 
     logging.set_verbosity_error()
     logging.disable_progress_bar()
+    processor = load_processor(processor_folder(folder))
+    check_template(processor, folder)
     try:
-        model = AutoModelForImageTextToText.from_pretrained(folder, dtype="auto")
-        processor = load_processor(folder)
+        model = _load_model(folder)
+    except UsageError:
+        raise
     except Exception as error:  # damaged folders make Transformers and safetensors raise nearly anything
-        first = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise UsageError(f"cannot be loaded ({first})", file=folder) from error
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    return Expert(folder, model.to(device).eval(), processor, card)
+        raise UsageError(f"cannot be loaded ({first_line(error)})", file=folder) from error
+    device = (
+        f"cuda:{os.environ.get('LOCAL_RANK', '0')}" if torch.cuda.is_available() else "cpu"
+    )  # a launcher's
+    expert = Expert(folder, model.to(device).eval(), processor, card)
+    check_reading(expert)
+    return expert
 
 
-def expert_sha256(folder: Path) -> str:
-    """A hash of everything in an expert's folder that an answer depends on: weights and configuration."""
-    files = [*folder.glob("*.safetensors"), folder / "config.json", folder / "adapter_config.json"]
-    return fingerprint({file.name: sha256_file(file) for file in sorted(files) if file.is_file()})
+def _load_model(folder: Path) -> Any:
+    """The model of a folder in the precision it was saved in, with its adapter if it is one.
 
+    Raises:
+        UsageError: If it lacks some of its weights, which Transformers would draw at random.
+    """
+    from transformers import AutoModelForImageTextToText
 
-def processor_sha256(folder: Path) -> str:
-    """A hash of the processor's files: tokenizer, image processor, chat template."""
-    names = ("processor_config.json", "preprocessor_config.json", "tokenizer.json", "tokenizer_config.json")
-    files = [folder / name for name in (*names, "chat_template.jinja")]
-    return fingerprint({file.name: sha256_file(file) for file in files if file.is_file()})
+    whole = base_folder(folder)
+    model, loading = AutoModelForImageTextToText.from_pretrained(
+        whole, dtype="auto", trust_remote_code=False, output_loading_info=True
+    )
+    if missing := sorted(loading["missing_keys"]):
+        raise UsageError(
+            f"lacks {len(missing):,} of its weights, {missing[0]} for one",
+            file=whole,
+            hint="Was the folder copied whole? Is config.json that of these weights?",
+        )
+    if whole == folder:
+        return model
+    adapted = with_adapter(model, str(folder), str(whole))
+    if adapted.active_peft_config.is_prompt_learning:
+        raise UsageError(
+            "is an adapter that puts tokens of its own before the prompt, which cannot be read here",
+            file=folder,
+            hint="Give one that changes weights, LoRA for example.",
+        )
+    return adapted.base_model.model

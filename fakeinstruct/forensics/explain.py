@@ -1,62 +1,50 @@
-"""Explanations in words: the expert's own, written after a question it learned to answer with reasons."""
+"""Explanations: the expert's own words on its verdict, after a question it learned to answer with reasons."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from fakeinstruct.base.errors import UsageError
-from fakeinstruct.expert.sft import render_chat, tokenize
-from fakeinstruct.forensics.readout import user_turn
+from fakeinstruct.forensics.boxes import written_boxes
+from fakeinstruct.forensics.verdict import find_verdict
+from fakeinstruct.forensics.write import write_about
 
 if TYPE_CHECKING:
     from fakeinstruct.expert.collate import Collator
     from fakeinstruct.forensics.expert import Expert
 
-MAX_NEW_TOKENS = 160
-"""Longest explanation, in tokens."""
+LABELS = {"fake": ("fake",), "real": ("real",)}
+"""The words for labels in every explanation that our templates teach."""
 
 
-def explain_images(
-    expert: Expert, collator: Collator, images: Sequence[Any], question: str | None = None
-) -> list[str]:
-    """Let the expert write about images: greedily, so that the same image gets the same words.
-
-    Args:
-        expert: Who writes.
-        collator: Reads the images.
-        images: What the collator's reader knows them by.
-        question: What to ask; by default the first question it learned to answer with reasons.
-
-    Returns:
-        One text an image.
+def explanation_prompt(expert: Expert) -> str:
+    """The first question that an expert learned to answer with reasons.
 
     Raises:
-        UsageError: If no question is given and the expert learned none.
+        UsageError: If it learned none.
     """
-    question = question or next(iter(expert.card.explanation_prompts), None)
+    question = next(iter(expert.card.explanation_prompts), None)
     if question is None:
         raise UsageError("the expert learned no question that asks for reasons; give one", file=expert.folder)
-    prompt = tokenize(expert.processor, render_chat(expert.processor, user_turn(question), prompt=True))
-    rows = [{"input_ids": prompt, "image": image} for image in images]
-    batch = collator(rows)
-    if batch["attention_mask"].all():
-        return generate(expert, batch)
-    return [text for row in rows for text in generate(expert, collator([row]))]  # unequal lengths: no padding
+    return question
 
 
-def generate(expert: Expert, batch: Mapping[str, object]) -> list[str]:
-    """Greedy continuations of a batch of prompts of equal length."""
-    import torch
+def explanations(expert: Expert, collator: Collator, views: Sequence[Any]) -> list[dict[str, Any]]:
+    """What an expert says about pictures: of each its text, the boxes and the verdict it names, as in `answers.SCHEMA`.
 
-    tensors = {
-        name: value.to(expert.model.device)
-        for name, value in batch.items()
-        if isinstance(value, torch.Tensor)
-    }
-    with torch.inference_mode():
-        tokens = expert.model.generate(**tensors, max_new_tokens=MAX_NEW_TOKENS, do_sample=False)
-    texts = expert.processor.tokenizer.batch_decode(
-        tokens[:, tensors["input_ids"].shape[1] :], skip_special_tokens=True
-    )
-    return [text.strip() for text in texts]
+    Args:
+        expert: Who explains.
+        collator: Reads the pictures.
+        views: What its reader knows them by.
+
+    Raises:
+        UsageError: If the expert learned no question that asks for reasons.
+    """
+    texts = write_about(expert, collator, views, explanation_prompt(expert))
+    found = []
+    for view, text in zip(views, texts, strict=True):
+        verdict = find_verdict(text, LABELS)
+        boxes = [list(box) for box in written_boxes(expert, collator, view, text)]
+        found.append({"text": text, "boxes": boxes, "verdict": verdict and verdict.label})
+    return found

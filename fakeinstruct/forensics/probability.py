@@ -107,6 +107,18 @@ def label_mass(logits: NDArray[np.float32], log_normaliser: NDArray[np.float32])
     return np.clip(mass, 0.0, 1.0)
 
 
+def logit_of_mean(margins: Sequence[float]) -> float:
+    """Logit of the mean of sigmoid(margin), in float64 and without overflow.
+
+    Both log-mean-exps, of log p and of log (1 - p), lack the same log n, which cancels.
+    """
+    if len(margins) == 1:
+        return float(margins[0])
+    values = np.asarray(margins, dtype=np.float64)
+    fake, real = -np.logaddexp(0, -values), -np.logaddexp(0, values)
+    return float(np.logaddexp.reduce(fake) - np.logaddexp.reduce(real))
+
+
 def probability(
     margin: NDArray[np.float32] | float, scale: float = 1.0, bias: float = 0.0
 ) -> NDArray[np.float64]:

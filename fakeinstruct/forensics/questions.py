@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import groupby
+from types import MappingProxyType
 from typing import Any
 
 from fakeinstruct.chains.schema import Chain
@@ -11,6 +13,9 @@ from fakeinstruct.expand.pair import Pair, PairSet
 from fakeinstruct.expert.card import Aggregation, Position, Readout
 from fakeinstruct.expert.rows import messages_of
 from fakeinstruct.expert.sft import Messages
+from fakeinstruct.forensics.conditions import Condition, parse_conditions
+from fakeinstruct.forensics.intervene import interventions
+from fakeinstruct.forensics.protocol import Protocol
 from fakeinstruct.forensics.readout import user_turn
 from fakeinstruct.forensics.views import View
 
@@ -28,6 +33,7 @@ class Question:
         prefix: How the answer is made to begin.
         after: What a verdict that is scanned for stands behind.
         aggregation: How the words of a label are joined.
+        draw: Seed of the rationale before a verdict that is scanned for; None writes the likeliest.
     """
 
     view: View
@@ -38,6 +44,7 @@ class Question:
     prefix: str = ""
     after: str | None = None
     aggregation: Aggregation = "logsumexp"
+    draw: int | None = None
 
     def key(self) -> tuple[Any, ...]:
         """What tells this question from all others of a run: the columns of `answers.KEY`."""
@@ -72,14 +79,46 @@ def verdict_question(view: View, readout: Readout, facts: dict[str, Any]) -> Que
 
 
 def verdict_questions(
-    chains: Iterable[Chain], readouts: Sequence[Readout], splits: Sequence[str]
+    chains: Iterable[Chain],
+    readouts: Sequence[Readout],
+    protocol: Protocol,
+    twins: Mapping[str, str] = MappingProxyType({}),
 ) -> Iterator[Question]:
-    """The readouts' questions about every chain of some splits; chains without a split are asked about too."""
+    """The readouts' questions about every chain of a protocol's splits, those about one view side by side.
+
+    Chains without a split are asked about too.
+
+    Args:
+        chains: The chains.
+        readouts: What is asked of each view.
+        protocol: Splits, conditions and interventions.
+        twins: Path of the real image by id, which a region is repaired from.
+    """
+    conditions = parse_conditions(protocol.conditions, protocol.seed)
     for chain in chains:
-        if chain.split is None or chain.split in splits:
+        if chain.split is None or chain.split in protocol.splits:
             facts = chain_facts(chain)
-            for readout in readouts:
-                yield verdict_question(View(chain.image.path), readout, facts)
+            for view, more in chain_views(chain, protocol, conditions, twins):
+                for readout in readouts:
+                    yield verdict_question(view, readout, facts | more)
+
+
+def chain_views(
+    chain: Chain, protocol: Protocol, conditions: Sequence[Condition], twins: Mapping[str, str]
+) -> Iterator[tuple[View, dict[str, Any]]]:
+    """Every view of a chain's picture with the columns that name it: clean, conditions, interventions."""
+    path = chain.image.path
+    yield View(path), {}
+    yield from condition_views(path, conditions)
+    for change, facts in interventions(chain, protocol, twins):
+        yield View(path, change), facts
+
+
+def condition_views(path: str, conditions: Sequence[Condition]) -> Iterator[tuple[View, dict[str, Any]]]:
+    """A picture under each condition, with the columns that name it."""
+    for condition in conditions:
+        for look, change in enumerate(condition.looks, start=1):
+            yield View(path, change), {"condition": condition.name, "look": look}
 
 
 def chain_facts(chain: Chain) -> dict[str, Any]:
@@ -96,8 +135,21 @@ def chain_facts(chain: Chain) -> dict[str, Any]:
     }
 
 
-def closed_questions(pairs: PairSet, splits: Sequence[str]) -> Iterator[Question]:
-    """The pairs whose answer is one token: multiple choice by letter, and verdicts by a readout's word."""
+def closed_questions(pairs: PairSet, protocol: Protocol) -> Iterator[Question]:
+    """The pairs whose answer is one token: multiple choice by letter, and verdicts by a readout's word.
+
+    All about one picture are asked, then all of them again under each condition.
+    """
+    conditions = parse_conditions(protocol.conditions, protocol.seed)
+    for view, group in groupby(_clean_questions(pairs, protocol.splits), key=lambda question: question.view):
+        questions = list(group)
+        yield from questions
+        for changed, facts in condition_views(view.path, conditions):
+            for question in questions:
+                yield replace(question, view=changed, facts=question.facts | facts)
+
+
+def _clean_questions(pairs: PairSet, splits: Sequence[str]) -> Iterator[Question]:
     readouts = {readout.template: readout for readout in pairs.manifest.readouts}
     for pair in pairs.read(tasks=("choice", "verdict")):
         if (

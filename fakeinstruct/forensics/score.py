@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from itertools import islice
+import fcntl
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from itertools import chain, groupby, islice
 from pathlib import Path
+from typing import Any
 
 from fakeinstruct.base.errors import RecordError, Rejects, UsageError
 from fakeinstruct.base.files import fingerprint, sha256_file, write_json
@@ -15,16 +19,31 @@ from fakeinstruct.expand.pair import PairSet
 from fakeinstruct.expert.card import Readout
 from fakeinstruct.forensics.answers import AnswerSet, AnswersMeta, open_answers, write_part
 from fakeinstruct.forensics.expert import Expert
+from fakeinstruct.forensics.intervene import twin_paths
+from fakeinstruct.forensics.perturb import decoders
+from fakeinstruct.forensics.prior import prior_pictures, prior_questions
+from fakeinstruct.forensics.processes import Processes, joined
 from fakeinstruct.forensics.protocol import Protocol, chosen_readouts
 from fakeinstruct.forensics.questions import Question, closed_questions, verdict_questions
+from fakeinstruct.forensics.scan import sampled
+from fakeinstruct.forensics.server import Server
 from fakeinstruct.forensics.views import Viewer
 
 PART = 512
-"""Questions a part: what a killed run may have to ask again."""
+"""Answers a part: what a killed run may have to ask again."""
+
+IDENTITY = {
+    "expert_sha256": "with another expert",
+    "processor_sha256": "with another processor",
+    "items_sha256": "about other items or splits",
+    "protocol": "asked by another protocol",
+    "readouts": "read by other readouts",
+}
+"""What makes answers those of another run, and how that is said."""
 
 
 def score(
-    expert: Expert,
+    expert: Expert | Server,
     items: ChainSet | PairSet,
     out: str | Path,
     protocol: Protocol | None = None,
@@ -35,57 +54,133 @@ def score(
     """Ask an expert about every item and store what it said.
 
     Chains are asked the readouts' verdict questions; of pairs, those whose answer is one token are asked.
-    A run that was killed goes on where it stopped; a finished one returns at once.
+    A run that was killed goes on where it stopped, with as many processes as one likes; a finished one returns at
+    once. A picture that failed keeps its row with the error: it is not asked about again.
 
     Args:
         expert: Whom to ask.
         items: What to ask about.
         out: Folder of the answer set.
         protocol: How to ask; by default the expert's first readout, validation and test split.
-        batch: Images asked at once.
-        rejects: Collects items that could not be asked; their rows carry the error.
+        batch: Images asked at once; by default as many as pay.
+        rejects: Collects items that could not be asked, those of earlier starts too; their rows carry the error.
 
     Raises:
         UsageError: If `out` holds answers of another expert, to other items, or asked otherwise.
+        FakeInstructError: If too many items fail, or nothing can be written.
     """
     out = Path(out)
     protocol = protocol or Protocol()
     rejects = rejects if rejects is not None else Rejects()
     readouts = chosen_readouts(expert.card.readouts, protocol)
-    answers = begin(out, make_meta(expert, items, protocol, readouts))
-    if answers.meta.complete:
-        return answers
-    viewer = Viewer(items.image_root)
-    asker = expert.asker(viewer, batch=batch, explain=protocol.explain)
-    done = set(answers.answered())
-    number = len(answers.parts())
-    questions = (each for each in asked(items, readouts, protocol, rejects) if each.key() not in done)
-    for part in parts(track(questions, "asking the expert")):
-        rows = asker.ask(part)
-        for row in rows:
-            if row.get("error"):
-                rejects.add(RecordError(row["error"], record=row["item"]))
-        write_part(out, f"{number:05d}", rows)
-        number += 1
-    if not number:
+    if next(asked(items, readouts, protocol, Rejects(1.0)), None) is None:
         raise UsageError(
             f"no item of the splits {', '.join(protocol.splits)} can be asked about", file=items.folder
         )
-    write_json(out / "meta.json", answers.meta.model_copy(update={"complete": True}).model_dump(mode="json"))
-    return open_answers(out)
+    with joined() as processes:
+        if processes.first:
+            begin(out, make_meta(expert, items, protocol, readouts))
+        processes.wait()
+        answers = open_answers(out)
+        if not answers.meta.complete:
+            with held(out) if processes.first else nullcontext():
+                ask_share(expert, items, answers, processes, batch=batch, rejects=rejects)
+                processes.wait()
+                if processes.first:
+                    write_meta(out, answers.meta.model_copy(update={"complete": True}))
+            processes.wait()
+    answers = open_answers(out)
+    for error in answers.errors():
+        rejects.add(error)
+    return answers
+
+
+def ask_share(
+    expert: Expert | Server,
+    items: ChainSet | PairSet,
+    answers: AnswerSet,
+    processes: Processes,
+    *,
+    batch: int | None,
+    rejects: Rejects,
+) -> None:
+    """Ask what is missing of this process's share, and write it part by part.
+
+    Args:
+        expert: Whom to ask.
+        items: What to ask about.
+        answers: What stands there.
+        processes: Which share is this one's.
+        batch: Images asked at once.
+        rejects: Collects items that cannot be read.
+
+    Raises:
+        FakeInstructError: If too many pictures fail.
+    """
+    meta, done = answers.meta, set(answers.answered())
+    processes.wait()  # before any of them writes
+    viewer = Viewer(items.image_root, prior_pictures(items, meta.protocol))
+
+    def missing(rejects: Rejects) -> Iterator[Question]:
+        questions = asked(items, meta.readouts, meta.protocol, rejects)
+        return (question for question in share(questions, processes) if question.key() not in done)
+
+    total = sum(1 for _ in missing(rejects))
+    asker = expert.asker(viewer, batch=batch, explain=meta.protocol.explain)
+    rows: Iterable[dict[str, Any]] = asker.stream(missing(Rejects(rejects.share)))
+    if processes.first:
+        rows = track(rows, "asking the expert", total=total)
+    failed = Rejects(rejects.share)
+    number, seen = next_number(answers, processes.rank), 0
+    for part in parts(iter(rows)):
+        seen += len(part)
+        for row in part:
+            if row.get("error"):
+                failed.add(RecordError(row["error"], record=row["item"]))
+        failed.check(seen)
+        write_part(answers.folder, f"{processes.rank:03d}-{number:05d}", part)
+        number += 1
+
+
+def share(questions: Iterable[Question], processes: Processes) -> Iterator[Question]:
+    """The questions about a process's images, which are its own whatever is done already."""
+    images = (own for _, own in groupby(questions, key=lambda question: question.view.path))
+    for image in processes.share(images):
+        yield from image
+
+
+def next_number(answers: AnswerSet, rank: int) -> int:
+    """The number of a process's next part."""
+    own = [part.stem for part in answers.parts() if part.stem.startswith(f"answers-{rank:03d}-")]
+    return int(own[-1].rpartition("-")[2]) + 1 if own else 0
 
 
 def asked(
     items: ChainSet | PairSet, readouts: Sequence[Readout], protocol: Protocol, rejects: Rejects
 ) -> Iterator[Question]:
-    """Every question of a run, those about one picture one after the other."""
+    """Every question of a run, those about one picture one after the other.
+
+    Raises:
+        UsageError: If interventions are asked for of pairs.
+    """
     if isinstance(items, ChainSet):
-        return verdict_questions(items.read(rejects), readouts, protocol.splits)
-    return closed_questions(items, protocol.splits)
+        twins = twin_paths(items) if "repair" in protocol.interventions else {}
+        questions = chain(
+            prior_questions(readouts, prior_pictures(items, protocol)),
+            verdict_questions(items.read(rejects), readouts, protocol, twins),
+        )
+        return (one for question in questions for one in sampled(question, protocol.samples, protocol.seed))
+    if protocol.interventions:
+        raise UsageError(
+            "is a pair set, which does not say what is cited where",
+            file=items.folder,
+            hint="Ask for interventions on its chain set.",
+        )
+    return closed_questions(items, protocol)
 
 
 def make_meta(
-    expert: Expert, items: ChainSet | PairSet, protocol: Protocol, readouts: Sequence[Readout]
+    expert: Expert | Server, items: ChainSet | PairSet, protocol: Protocol, readouts: Sequence[Readout]
 ) -> AnswersMeta:
     """What an answer set says of itself."""
     model, processor = expert.sha256()
@@ -99,7 +194,7 @@ def make_meta(
         aggregation=readouts[0].aggregation,
         protocol=protocol,
         readouts=tuple(readouts),
-        versions=versions("torch", "transformers", "numpy", "pillow"),
+        versions=versions("torch", "transformers", "numpy", "scipy", "pillow") | decoders(),
     )
 
 
@@ -108,29 +203,69 @@ def items_sha256(items: ChainSet | PairSet) -> str:
     return sha256_file(items.file) if isinstance(items, ChainSet) else fingerprint(items.manifest.shards)
 
 
-def begin(out: Path, meta: AnswersMeta) -> AnswerSet:
-    """A new answer set, or the one that stands there if it is of the same run.
+def begin(out: Path, meta: AnswersMeta) -> None:
+    """Make a new answer set, unless one of the same run stands there.
 
     Raises:
         UsageError: If other answers, or anything else, stand there.
     """
-    if (out / "meta.json").is_file():
-        old = open_answers(out)
-        for name in ("expert_sha256", "processor_sha256", "items_sha256", "aggregation", "protocol"):
-            if getattr(old.meta, name) != getattr(meta, name):
-                raise UsageError(
-                    f"holds answers with another {name.removesuffix('_sha256')}",
-                    file=out,
-                    hint="Give another --out, or remove the folder.",
-                )
-        return old
-    if out.exists() and any(out.iterdir()):
-        raise UsageError("is not empty and not an answer set", file=out, hint="Give another --out.")
+    if not (out / "meta.json").is_file():
+        if out.exists() and (not out.is_dir() or any(out.iterdir())):
+            raise UsageError("is not empty and not an answer set", file=out, hint="Give another --out.")
+        write_meta(out, meta)
+        return
+    old = open_answers(out).meta
+    for name, difference in IDENTITY.items():
+        if identity(old, name) != identity(meta, name):
+            raise UsageError(
+                f"holds answers {difference}", file=out, hint="Give another --out, or remove the folder."
+            )
+
+
+def identity(meta: AnswersMeta, name: str) -> Any:
+    """What must agree of a field: of readouts all but what `calibrate` fits, which no answer depends on."""
+    if name != "readouts":
+        return getattr(meta, name)
+    fitted = {"scale", "bias", "fitted_on", "fitted_items"}
+    return [readout.model_dump(exclude=fitted) for readout in meta.readouts]
+
+
+def write_meta(out: Path, meta: AnswersMeta) -> None:
+    """Write `meta.json` of an answer set."""
     write_json(out / "meta.json", meta.model_dump(mode="json"))
-    return AnswerSet(out, meta)
 
 
-def parts(questions: Iterator[Question]) -> Iterator[list[Question]]:
-    """The questions in parts of `PART`."""
-    while part := list(islice(questions, PART)):
+@contextmanager
+def held(out: Path) -> Iterator[None]:
+    """Let no other run write to the folder, and clear away what a killed one was writing.
+
+    Raises:
+        UsageError: If another run does.
+    """
+    folder = os.open(out, os.O_RDONLY)
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        for unfinished in out.glob(".answers-*.tmp"):
+            unfinished.unlink(missing_ok=True)
+        yield
+    except BlockingIOError:
+        raise UsageError(
+            "is being written to by another process", file=out, hint="Wait for it, or stop it."
+        ) from None
+    finally:
+        os.close(folder)
+
+
+def parts(rows: Iterator[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
+    """The rows in parts of `PART`; if asking ends early, what was answered until then is still given."""
+    while True:
+        part: list[dict[str, Any]] = []
+        try:
+            part += islice(rows, PART)
+        except BaseException:
+            if part:
+                yield part
+            raise
+        if not part:
+            return
         yield part

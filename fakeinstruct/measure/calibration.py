@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.optimize import minimize
+from scipy.optimize import brentq, minimize
 from scipy.special import expit
 
 from fakeinstruct.measure.detection import both_classes
@@ -170,3 +170,23 @@ def fit_scale_bias(y_true: ArrayLike, margin: ArrayLike) -> tuple[float, float]:
 
     scale, bias = minimize(loss, np.zeros(2), jac=True, method="BFGS", options={"gtol": 1e-8}).x
     return float(scale / spread), float(bias - scale * centre / spread)
+
+
+def fit_bias(y_true: ArrayLike, margin: ArrayLike) -> float:
+    """Bias of `sigmoid(margin + bias)` by maximum likelihood: the one whose mean probability is the share of fakes.
+
+    One number moves a decision threshold to where a target set has it (arXiv 2602.01973) and, unlike a scale, can be
+    had from a few images. Of one class only the likelihood has no maximum.
+
+    Args:
+        y_true: Truth, true for fake, shape (n,).
+        margin: Logit of fake minus real, shape (n,).
+
+    Raises:
+        UnavailableError: If one of the classes is absent.
+    """
+    truth = both_classes(y_true)
+    values = np.asarray(margin, dtype=np.float64)
+    beyond = np.log(len(values)) + 1  # there all probabilities together are less than one image
+    low, high = -float(values.max() + beyond), -float(values.min() - beyond)
+    return float(brentq(lambda bias: expit(values + bias).sum() - truth.sum(), low, high, xtol=1e-10))

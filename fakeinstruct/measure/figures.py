@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fakeinstruct.measure import calibration, detection
 from fakeinstruct.measure.calibration import probability, reliability
-from fakeinstruct.measure.figure import Row, UnavailableError, rounded
+from fakeinstruct.measure.figure import Row, UnavailableError
+from fakeinstruct.measure.fitting import Fit
 from fakeinstruct.measure.scores import Scores
 
 MASS_FLOOR = 0.5
@@ -23,69 +24,32 @@ KINDS = ("generated", "edited")
 """Manipulations of fakes that have a row of their own."""
 
 
-@dataclass(frozen=True)
-class Fit:
-    """What was fitted on validation images: scale and bias, and the threshold; each absent for a reason.
-
-    Attributes:
-        scale: Factor of the margin.
-        bias: Added to it.
-        threshold: Threshold on the unfitted margin.
-        source: "validation split of the answers", or "expert.json" where an earlier `calibrate` fitted them.
-        n: Validation images behind it, where known.
-        reason: Why something is absent.
-    """
-
-    scale: float | None = None
-    bias: float | None = None
-    threshold: float | None = None
-    source: str | None = None
-    n: int | None = None
-    reason: str = "no validation images to fit on"
-
-    def scale_bias(self) -> tuple[float, float]:
-        """Scale and bias.
-
-        Raises:
-            UnavailableError: If there are none.
-        """
-        if self.scale is None or self.bias is None:
-            raise UnavailableError(self.reason)
-        return self.scale, self.bias
-
-    def cut(self) -> float:
-        """The threshold.
-
-        Raises:
-            UnavailableError: If there is none.
-        """
-        if self.threshold is None:
-            raise UnavailableError(self.reason)
-        return self.threshold
-
-    def json(self) -> dict[str, Any]:
-        """The fit as plain JSON."""
-        values = {"scale": self.scale, "bias": self.bias, "threshold": self.threshold}
-        reason = self.reason if None in values.values() else None
-        return rounded({**values, "source": self.source, "n": self.n, "reason": reason})  # type: ignore[no-any-return]
-
-
-def fit(validation: Scores, scale: float | None = None, bias: float | None = None) -> Fit:
-    """Fit scale, bias and threshold on validation scores.
+def detector_figures(scores: Scores, fitted: Fit, seed: int) -> dict[str, Any]:
+    """`overall` by split, `per_condition` and the slices of the test split, for an expert or a baseline.
 
     Args:
-        validation: Clean scores of the validation split; may be empty.
-        scale: Scale fitted earlier, used where there are no validation scores.
-        bias: Bias fitted earlier.
+        scores: Scores of all splits and conditions, with calibrated margins if there are any.
+        fitted: What gave them, and the threshold.
+        seed: Seed of the consistency bands.
     """
-    if not len(validation):
-        return Fit(scale, bias, source=None if scale is None else "expert.json")
-    try:
-        found = calibration.fit_scale_bias(validation.fake, validation.margin)
-        threshold = detection.best_threshold(validation.fake, validation.margin)
-    except UnavailableError as reason:
-        return Fit(reason=f"validation images: {reason.problem}", n=len(validation))
-    return Fit(*found, threshold, "validation split of the answers", len(validation))
+    clean = scores.where(scores.condition == "clean")
+    own = Fit(reason="fitted on this very split")
+    splits = ["test", *sorted({"train", "validation"} & set(clean.split))]
+    test = scores.where(scores.split == "test")
+    conditions = sorted(set(test.condition) - {"clean"})
+    return {
+        "overall": {
+            split: split_figures(
+                clean.where(clean.split == split), own if split == "validation" else fitted, seed
+            ).json()
+            for split in splits
+        },
+        **slices(clean.where(clean.split == "test")),
+        "per_condition": {
+            name: split_figures(test.where(test.condition == name), fitted, seed).json()
+            for name in conditions
+        },
+    }
 
 
 def split_figures(scores: Scores, fitted: Fit, seed: int) -> Row:
@@ -93,26 +57,26 @@ def split_figures(scores: Scores, fitted: Fit, seed: int) -> Row:
 
     Args:
         scores: Scores of one split and condition.
-        fitted: What was fitted on other images.
+        fitted: What was fitted on other images, and gave the scores' calibrated margins.
         seed: Seed of the consistency bands.
     """
     y, margin = scores.fake, scores.margin
     row = Row(
         n=len(scores), n_fake=int(y.sum()), n_real=int((~y).sum()), n_groups=len(np.unique(scores.group))
     )
-    _rank(row, scores)
+    rank(row, scores)
     row.give(("accuracy_half",), lambda: detection.accuracy(y, margin))
     row.give(("accuracy_validation_threshold",), lambda: detection.accuracy(y, margin, fitted.cut()))
-    _probabilities(row, scores, lambda: (1.0, 0.0), seed)
+    _probabilities(row, scores, lambda: margin.astype(np.float64), seed)
     beside = Row()
-    _probabilities(beside, scores, fitted.scale_bias, seed)
+    _probabilities(beside, scores, lambda: fitted.applied(scores), seed)
     row.nest("calibrated", beside)
-    row.give(("label_mass",), lambda: _label_mass(scores))
+    row.give(("label_mass",), lambda: label_mass(scores))
     row.give(("ties",), lambda: _ties(scores))
     return row
 
 
-def _rank(row: Row, scores: Scores) -> None:
+def rank(row: Row, scores: Scores) -> None:
     """AUC, its interval, average precision."""
     y, margin = scores.fake, scores.margin
     row.give(("auc",), lambda: detection.auc(y, margin))
@@ -120,23 +84,26 @@ def _rank(row: Row, scores: Scores) -> None:
     row.give(("average_precision",), lambda: detection.average_precision(y, margin))
 
 
-def _probabilities(
-    row: Row, scores: Scores, scale_bias: Callable[[], tuple[float, float]], seed: int
-) -> None:
-    """Brier, log loss and calibration error of the probabilities that scale and bias give, if there are any."""
-    y, margin = scores.fake, scores.margin
-    row.give(("brier",), lambda: calibration.brier(y, margin, *scale_bias()))
-    row.give(("nll",), lambda: calibration.nll(y, margin, *scale_bias()))
+def _probabilities(row: Row, scores: Scores, margins: Callable[[], NDArray[np.float64]], seed: int) -> None:
+    """Brier, log loss and calibration error of the probabilities that these margins give, if there are any."""
+    y = scores.fake
+    row.give(("brier",), lambda: calibration.brier(y, margins()))
+    row.give(("nll",), lambda: calibration.nll(y, margins()))
 
     def ece() -> tuple[float, dict[str, Any]]:
-        found = reliability(y, probability(margin, *scale_bias()), seed=seed)
+        found = reliability(y, probability(margins()), seed=seed)
         perfect = {"mean": found.ece_perfect, "percentile_95": found.ece_band}
         return found.ece, {"bins": len(found.count), "mass": "equal", "perfectly_calibrated": perfect}
 
     row.give(("ece", "ece_band"), ece)
 
 
-def _label_mass(scores: Scores) -> dict[str, float]:
+def label_mass(scores: Scores) -> dict[str, float]:
+    """Mean label mass, and the share of images where it is under the floor.
+
+    Raises:
+        UnavailableError: If no answer carries one.
+    """
     known = scores.mass[np.isfinite(scores.mass)]
     if not len(known):
         raise UnavailableError("the answers carry no label mass")
@@ -152,7 +119,7 @@ def against_reals(fakes: Scores, reals: Scores) -> dict[str, Any]:
     """Counts, AUC with its interval, and average precision of some fakes against some reals."""
     both = concatenate(fakes, reals)
     row = Row(n_fake=len(fakes), n_real=len(reals))
-    _rank(row, both)
+    rank(row, both)
     return row.json()
 
 

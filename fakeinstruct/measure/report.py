@@ -4,24 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from fakeinstruct.base.errors import RecordError
-from fakeinstruct.base.images import load_image, resolve_under
-from fakeinstruct.base.page import data_uri, environment
-from fakeinstruct.measure import plots
+from fakeinstruct.base.page import environment
+from fakeinstruct.measure import plots_detector, plots_spread
 from fakeinstruct.measure.calibration import probability, reliability
 from fakeinstruct.measure.figure import UnavailableError
+from fakeinstruct.measure.report_gallery import Pictures, gallery
+from fakeinstruct.measure.report_missing import missing_figures, missing_sections
+from fakeinstruct.measure.report_tables import named, part
 from fakeinstruct.measure.scores import Scores
 
-MISTAKES = 8
-"""Surest mistakes shown of each label."""
-
-SHOWN_SIDE = 224
-"""Longer side of a shown picture in pixels; smaller ones are enlarged by whole factors, without smoothing."""
+SHOWN_REASONS = 40
+"""Reasons of skipped answers that the page lists; `figures.json` has them all."""
 
 
 @dataclass(frozen=True)
@@ -31,19 +28,15 @@ class Material:
     Attributes:
         test: Clean scores of the expert on the test split.
         baselines: The same of each baseline.
-        scale_bias: Scale and bias fitted on validation images, if any.
-        texts: Generated explanations by image id.
-        paths: Image paths by image id.
-        image_root: What the paths are relative to, if it is known.
+        calibrated: Whether the expert's scores carry calibrated margins.
+        pictures: The pictures, their explanations and boxes.
         seed: Seed of the consistency bands.
     """
 
     test: Scores
     baselines: Mapping[str, Scores]
-    scale_bias: tuple[float, float] | None
-    texts: Mapping[str, str]
-    paths: Mapping[str, str]
-    image_root: Path | None
+    calibrated: bool
+    pictures: Pictures
     seed: int
 
 
@@ -56,15 +49,21 @@ def render(figures: Mapping[str, Any], material: Material) -> str:
     """
     jinja = environment("fakeinstruct.measure")
     jinja.filters["ci"] = _interval
-    experts = {"expert": figures, **figures["baselines"]}
     return jinja.get_template("report.html.jinja").render(
         figures=figures,
         test=figures["overall"]["test"],
-        experts=experts,
-        reasons=_reasons(experts),
-        drawings=_drawings(figures, material),
-        mistakes=surest_mistakes(material),
+        experts={"expert": figures, **figures["baselines"]},
+        reasons=missing_figures(figures),
+        absent=missing_sections(figures),
+        skipped=_skipped(figures),
+        drawings=drawings(figures, material),
+        plain={name: named(name, part(figures, name)) for name in PLAIN if part(figures, name)},
+        mistakes=gallery(material.test, material.calibrated, material.pictures),
     )
+
+
+PLAIN = ("pair_verdicts", "transfer", "seeds", "words", "boxes")
+"""Parts of the figures that the page shows as a table of name, value and interval."""
 
 
 def _interval(row: Mapping[str, Any]) -> str:
@@ -74,84 +73,59 @@ def _interval(row: Mapping[str, Any]) -> str:
     return f"{row['auc_low']:.3f} – {row['auc_high']:.3f}"
 
 
-def _reasons(experts: Mapping[str, Any]) -> dict[str, list[str]]:
-    """Why figures of the test split are missing: reason to `who: figure` names."""
-    reasons: dict[str, list[str]] = {}
-    for who, each in experts.items():
-        for name, reason in each["overall"]["test"]["unavailable"].items():
-            if who == "expert" or name != "label_mass":  # a baseline has no label words
-                reasons.setdefault(reason, []).append(f"{who}: {name}")
-    return reasons
+def _skipped(figures: Mapping[str, Any]) -> list[tuple[str, str, str, int]]:
+    """Skipped answers as (kind, split, reason, count), most frequent first."""
+    found = [
+        (kind, split, reason, count)
+        for kind, splits in figures["provenance"]["skipped"].items()
+        for split, each in splits.items()
+        for reason, count in each["reasons"].items()
+    ]
+    return sorted(found, key=lambda each: (-each[3], each))
 
 
-def _drawings(figures: Mapping[str, Any], material: Material) -> dict[str, str]:
-    """The drawings that the answers allow, as SVG."""
-    test = material.test
-    drawings = {}
-    if len(test):
-        drawings["margins"] = plots.margins(test)
-    if test.fake.any() and not test.fake.all():
-        sound = {
-            name: each for name, each in material.baselines.items() if each.fake.any() and not each.fake.all()
-        }
-        drawings["roc"] = plots.roc(test, sound)
-        rows = {"expert": figures["per_generator"]}
-        rows |= {name: each["per_generator"] for name, each in figures["baselines"].items()}
-        drawings["generators"] = plots.generator_bars(rows)
-    fitted = {"unfitted": (1.0, 0.0)} | ({"calibrated": material.scale_bias} if material.scale_bias else {})
-    try:
-        found = {
-            name: reliability(test.fake, probability(test.margin, *each), seed=material.seed)
-            for name, each in fitted.items()
-        }
-        drawings["reliability"] = plots.reliability_diagram(found)
-    except UnavailableError:
-        pass  # the table says why there is no calibration error
-    return drawings
+def drawings(figures: Mapping[str, Any], material: Material) -> dict[str, Any]:
+    """The drawings that the answers allow, as SVG; several of a kind under one name by theirs.
 
-
-def surest_mistakes(material: Material) -> dict[str, list[dict[str, Any]]]:
-    """The wrong verdicts with the largest margins, `MISTAKES` of each label, surest first.
-
-    Returns:
-        "fake" (fakes called real) and "real" (reals called fake) to rows of `image, probability, calibrated,
-        source, text, picture`; `picture` is a data URI, or absent with the reason in `missing`.
+    Args:
+        figures: The contents of `figures.json`.
+        material: The scores that curves and histograms are drawn from.
     """
     test = material.test
-    wrong = (test.margin > 0) != test.fake
-    found: dict[str, list[dict[str, Any]]] = {}
-    for label, mask in (("fake", wrong & test.fake), ("real", wrong & ~test.fake)):
-        candidates = np.flatnonzero(mask)
-        order = candidates[np.argsort(-np.abs(test.margin[candidates]), kind="stable")]
-        found[label] = [_mistake(material, int(index)) for index in order[:MISTAKES]]
+    found: dict[str, Any] = {"reliability": _reliability(material)}
+    if len(test):
+        found["margins"] = plots_detector.margins(test)
+    if test.fake.any() and not test.fake.all():
+        both = {
+            name: each for name, each in material.baselines.items() if each.fake.any() and not each.fake.all()
+        }
+        found["roc"] = plots_detector.roc(test, both)
+        rows = {"expert": figures["per_generator"]}
+        rows |= {name: each["per_generator"] for name, each in figures["baselines"].items()}
+        found["generators"] = plots_detector.generator_bars(rows, figures["generators"]["worst"])
+    found["conditions"] = plots_spread.robustness(figures["overall"]["test"], figures["per_condition"])
+    asked = figures["prompts"]["per_prompt"]
+    if sum(row["auc"] is not None for row in asked) > 1:
+        found["prompts"] = plots_spread.prompt_dots(asked)
+    found["interventions"] = {
+        kind: plots_spread.attribute_dots(kind, row)
+        for kind, row in figures["interventions"].items()
+        if row["cited"] is not None
+    }
     return found
 
 
-def _mistake(material: Material, index: int) -> dict[str, Any]:
+def _reliability(material: Material) -> dict[str, str]:
     test = material.test
-    image, margin = str(test.image[index]), test.margin[index : index + 1]
-    calibrated = probability(margin, *material.scale_bias)[0] if material.scale_bias else None
-    source = test.generator[index] or test.manipulation[index].replace("none", "") or "unprocessed"
-    row = {
-        "image": image,
-        "probability": float(probability(margin)[0]),
-        "calibrated": calibrated,
-        "source": source,
-        "text": material.texts.get(image),
-    }
+    margins = {"unfitted": test.margin.astype(np.float64)}
+    if material.calibrated:
+        margins["calibrated"] = test.calibrated
     try:
-        return {**row, "picture": _picture(material, image), "missing": None}
-    except RecordError as error:
-        return {**row, "picture": None, "missing": error.problem}
-
-
-def _picture(material: Material, image: str) -> str:
-    """The image as a PNG data URI, about `SHOWN_SIDE` pixels on its longer side.
-
-    Raises:
-        RecordError: If it is not known where it lies, or it cannot be read.
-    """
-    if material.image_root is None or image not in material.paths:
-        raise RecordError("it is not known where the picture lies")
-    picture = load_image(resolve_under(material.image_root, material.paths[image]))
-    return data_uri(picture, SHOWN_SIDE)
+        return {
+            name: plots_detector.reliability_diagram(
+                name, reliability(test.fake, p, seed=material.seed), p, test.fake
+            )
+            for name, p in ((name, probability(each)) for name, each in margins.items())
+        }
+    except UnavailableError:
+        return {}  # the list of what is missing says why there is no calibration error

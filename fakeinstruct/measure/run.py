@@ -1,26 +1,32 @@
-"""From answer sets to `figures.json` and `report.html`; from answers to a calibrated expert."""
+"""From answer sets to `figures.json` and `report.html`."""
 
 from __future__ import annotations
 
 import platform
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from fakeinstruct.base.errors import FakeInstructError, Rejects, UsageError
+from fakeinstruct.base.errors import Rejects, UsageError
 from fakeinstruct.base.files import atomic_write, sha256_file, write_json
 from fakeinstruct.base.versions import versions
 from fakeinstruct.chains.store import ChainSet
+from fakeinstruct.expert.card import CARD, Aggregation
 from fakeinstruct.forensics.answers import AnswerSet
-from fakeinstruct.measure.baselines import check_name, score_baseline
+from fakeinstruct.measure.beside import CACHE, Company
+from fakeinstruct.measure.calibrate import stored_readouts
 from fakeinstruct.measure.choices import choice_figures
-from fakeinstruct.measure.figure import UnavailableError
-from fakeinstruct.measure.figures import Fit, fit, slices, split_figures
+from fakeinstruct.measure.figure import rounded
+from fakeinstruct.measure.figures import detector_figures
+from fakeinstruct.measure.fitting import Fit, aggregations, apply, choose, fit, stored_fit
+from fakeinstruct.measure.interventions import intervention_figures
+from fakeinstruct.measure.joining import is_clean, join_prompts
+from fakeinstruct.measure.prior import PriorMargins, prior_figures, prior_margins, subtract
+from fakeinstruct.measure.prompts import prompt_figures
+from fakeinstruct.measure.reading import Answers, read_answers
 from fakeinstruct.measure.report import Material, render
-from fakeinstruct.measure.scores import Answers, Scores, read_answers
-
-if TYPE_CHECKING:
-    from fakeinstruct.expert.card import ExpertCard
+from fakeinstruct.measure.scores import Scores
 
 PACKAGES = ("numpy", "scipy", "scikit-learn", "matplotlib", "pyarrow", "torch")
 """Packages whose version can change a figure or a drawing."""
@@ -32,6 +38,11 @@ def measure(
     *,
     chains: ChainSet | None = None,
     baselines: Sequence[str] = (),
+    beside: Mapping[str, Path] | None = None,
+    expert: str | Path | None = None,
+    aggregation: Aggregation | None = None,
+    subtract_prior: bool = False,
+    calibration: str | Path | None = None,
     seed: int = 0,
     rejects: Rejects | None = None,
 ) -> dict[str, Any]:
@@ -45,168 +56,115 @@ def measure(
         answers: Answer sets of one expert: verdicts and multiple-choice answers, in any division.
         out: Folder to write to.
         chains: The chain set that was asked about: baselines train on it, and its image root finds pictures.
-        baselines: Baselines to train and measure beside the expert: `cnn`, `statistics`, `metadata`.
-        seed: Seed of the baselines and of the consistency bands.
+        baselines: Baselines to train and measure beside the expert, see `beside.BASELINES`.
+        beside: Answer sets of other experts to measure on the same images, by the name they are to have.
+        expert: Folder of the expert that answered, for the baseline `probe`; by default where the answers say.
+        aggregation: Compute margins anew from the stored logits by this, without the model.
+        subtract_prior: Also give the figures of margins less what the same prompt has on pictures that show nothing.
+        calibration: Folder of the expert whose stored scale and bias are applied; by default those that the
+            validation answers give, else those that the readouts had when they were asked.
+        seed: Seed of the baselines, the consistency bands and the bootstrap.
         rejects: Collects chains and images that cannot be read. Without it the first is raised.
 
     Returns:
         The contents of `figures.json`.
 
     Raises:
-        UsageError: If a baseline is asked for without chains, or cannot be trained on them.
+        UsageError: If a baseline is asked for without chains, or cannot be trained on them; if there is no prior
+            to subtract, no stored calibration, or the aggregation cannot be had.
         FakeInstructError: If the answers are not those of one expert, or the folder cannot be written.
     """
-    wanted = _wanted(baselines, chains)
-    read = read_answers(answers)
-    meta = answers[0].meta
-    clean = read.scores.where(read.scores.condition == "clean")
-    test = clean.where(clean.split == "test")
-    stored = meta.readouts[0] if len(meta.readouts) == 1 else None
-    fitted = fit(
-        clean.where(clean.split == "validation"),
-        stored.scale if stored else None,
-        stored.bias if stored else None,
+    everything = read_answers(answers, aggregation)
+    out = Path(out)
+    company = Company(
+        baselines, beside, chains, None if expert is None else Path(expert), out / CACHE, seed, rejects
     )
-    figures = detector_figures(read.scores, fitted, seed)
-    for split, row in figures["overall"].items():
-        row["skipped"] = read.skipped_of("verdict", split)
-    figures["choices"] = choice_figures([row for row in read.choices if (row["split"] or "test") == "test"])
-    figures["choices"]["skipped"] = read.skipped_of("choice", "test")
+    company.check(answers)
+    fitted = _fitted(everything, answers, aggregation, calibration)
+    read = everything.without(fitted.items()) if fitted.items() else everything
+    scores = apply(fitted, read.scores, read.by_prompt)
+    test = _clean(scores, "test")
+    prior = prior_margins(read.prior)
+    figures = expert_figures(read, scores, fitted, prior, seed)
+    figures["prior_subtracted"] = _prior_subtracted(read, prior, seed) if subtract_prior else {}
 
-    beside: dict[str, Scores] = {}
-    figures["baselines"] = {}
-    for name, images in wanted:
-        scores = _baseline_scores(name, images, test, seed, rejects)
-        of_baseline = fit(scores.where(scores.split == "validation"))
-        beside[name] = scores.where(scores.split == "test")
-        figures["baselines"][name] = {
-            **detector_figures(scores, of_baseline, seed),
-            "fit": of_baseline.json(),
-        }
-    figures["provenance"] = _provenance(answers, read, fitted, chains, seed)
-
+    others, figures["baselines"] = company.figures(answers, test)
+    figures["provenance"] = _provenance(answers, read, fitted, chains, seed) | {
+        "aggregation": aggregation or answers[0].meta.aggregation,
+        "aggregated_anew": aggregation is not None,
+        "left_out": len(_clean(everything.scores, "test")) - len(test),
+    }
     material = Material(
-        test, beside, _scale_bias(fitted), read.texts, read.paths, _image_root(answers, chains), seed
+        test, others, fitted.source is not None, read.texts, read.paths, _image_root(answers, chains), seed
     )
     page = render(figures, material)
-    out = Path(out)
     with atomic_write(out / "report.html") as file:
         file.write(page.encode())
     write_json(out / "figures.json", figures)
     return figures
 
 
-def detector_figures(scores: Scores, fitted: Fit, seed: int) -> dict[str, Any]:
-    """`overall` by split, `per_condition` and the slices of the test split, for an expert or a baseline.
+def expert_figures(
+    read: Answers, scores: Scores, fitted: Fit, prior: PriorMargins, seed: int
+) -> dict[str, Any]:
+    """All figures of an expert's answers but those beside which others stand.
 
     Args:
-        scores: Scores of all splits and conditions.
-        fitted: What was fitted on the clean validation split.
-        seed: Seed of the consistency bands.
+        read: The answers.
+        scores: Their scores, with calibrated margins if there are any.
+        fitted: What gave them, and the threshold.
+        prior: Margins of pictures that show nothing.
+        seed: Seed of the consistency bands and the bootstrap.
     """
-    clean = scores.where(scores.condition == "clean")
-    own = Fit(reason="fitted on this very split")
-    splits = ["test", *sorted({"train", "validation"} & set(clean.split))]
-    test = scores.where(scores.split == "test")
-    conditions = sorted(set(test.condition) - {"clean"})
-    return {
-        "overall": {
-            split: split_figures(
-                clean.where(clean.split == split), own if split == "validation" else fitted, seed
-            ).json()
-            for split in splits
-        },
-        **slices(clean.where(clean.split == "test")),
-        "per_condition": {
-            name: split_figures(test.where(test.condition == name), fitted, seed).json()
-            for name in conditions
-        },
-    }
+    figures = detector_figures(scores, fitted, seed)
+    for split, row in figures["overall"].items():
+        row["skipped"] = read.skipped_of("verdict", split)
+        row["no_verdict"] = _no_verdict(row, read.speechless[split])
+    choices = [row for row in read.choices if (row["split"] or "test") == "test" and is_clean(row)]
+    figures["choices"] = {**choice_figures(choices), "skipped": read.skipped_of("choice", "test")}
+    figures["prompts"] = prompt_figures(read.by_prompt, prior, seed)
+    figures["prior"] = prior_figures(prior)
+    figures["interventions"] = intervention_figures(read.interventions, read.by_prompt, seed)
+    return figures
 
 
-def calibrate(expert: str | Path, answers: Sequence[AnswerSet]) -> ExpertCard:
-    """Fit scale and bias on the validation answers and write them to the first readout of `expert.json`.
+def _no_verdict(row: dict[str, Any], images: int) -> dict[str, Any]:
+    """How many images got nothing but texts without a verdict, and the accuracy that takes them for wrong."""
+    known = row["accuracy_half"] or 0.0
+    total = row["n"] + images
+    return {"n": images, "accuracy_half": rounded(known * row["n"] / total) if total else None}
 
-    Args:
-        expert: The expert's folder.
-        answers: Its answers, the validation split among them.
 
-    Returns:
-        The card as it was written.
+def _clean(scores: Scores, split: str) -> Scores:
+    """The scores of a split's unprocessed images."""
+    return scores.where((scores.condition == "clean") & (scores.split == split))
+
+
+def _fitted(
+    read: Answers, answers: Sequence[AnswerSet], aggregation: Aggregation | None, expert: str | Path | None
+) -> Fit:
+    """The fit that calibrated figures rest on.
 
     Raises:
-        FakeInstructError: If there is no readout, or the answers were read otherwise or cannot be fitted on.
+        UsageError: If the expert that was named has none, or is another than the one that answered.
     """
-    # these load Transformers, which `measure` has no use for
-    from fakeinstruct.expert.card import load_card, save_card
-    from fakeinstruct.forensics.expert import expert_sha256
-
-    card = load_card(expert)
-    read = read_answers(answers)
-    folder, meta = answers[0].folder, answers[0].meta
-    if not card.readouts:
-        raise FakeInstructError(
-            "has no readout to calibrate", file=Path(expert) / "expert.json", field="readouts"
-        )
-    first = card.readouts[0]
-    if meta.expert_sha256 != expert_sha256(Path(expert)):
-        raise FakeInstructError(
-            "holds the answers of another expert",
-            file=folder,
-            field="expert_sha256",
-            hint=f"Score {expert} first.",
-        )
-    if meta.aggregation != first.aggregation:
-        raise FakeInstructError(
-            f"was aggregated by {meta.aggregation}, but the expert's readout is by {first.aggregation}",
-            file=folder,
-            field="aggregation",
-            hint="Score again with the expert's own aggregation.",
-        )
-    scores = read.scores
-    validation = scores.where((scores.split == "validation") & (scores.condition == "clean"))
-    fitted = fit(validation)
-    try:
-        scale, bias = fitted.scale_bias()
-    except UnavailableError as reason:
-        raise FakeInstructError(
-            f"cannot be calibrated on: {reason.problem}",
-            file=folder,
-            hint="Score the validation split too: scale and bias are never fitted on what is measured.",
-        ) from None
-    said = f"{len(validation)} validation images of {meta.items} ({meta.items_sha256[:12]})"
-    readout = first.model_copy(update={"scale": scale, "bias": bias, "fitted_on": said})
-    card = card.model_copy(update={"readouts": (readout, *card.readouts[1:])})
-    save_card(expert, card)
-    return card
+    own = fit(_clean(read.scores, "validation"))
+    used = aggregations(read.by_prompt, answers, aggregation)
+    if expert is None:
+        readouts = [readout for each in answers for readout in each.meta.readouts]
+        return choose(own, stored_fit(read.by_prompt, readouts, used))
+    stored = stored_fit(read.by_prompt, stored_readouts(expert, answers[0], read.by_prompt), used)
+    if stored.source is None:
+        raise UsageError(stored.reason, file=Path(expert) / CARD)
+    return replace(stored, threshold=own.threshold)
 
 
-def _wanted(baselines: Sequence[str], chains: ChainSet | None) -> list[tuple[str, ChainSet]]:
-    """Each baseline once with the chain set to train it on, checked before the long work begins."""
-    for name in baselines:
-        check_name(name)
-    if baselines and chains is None:
-        raise UsageError("a baseline is trained on a chain set", hint="Name it with --chains.")
-    return [(name, chains) for name in dict.fromkeys(baselines) if chains is not None]
-
-
-def _baseline_scores(name: str, chains: ChainSet, test: Scores, seed: int, rejects: Rejects | None) -> Scores:
-    """Scores of a baseline on the validation images and the test images that the expert answered."""
-    scores = score_baseline(name, chains, test=set(test.image), seed=seed, rejects=rejects)
-    if len(test) and not (scores.split == "test").any():
-        raise UsageError(
-            "holds none of the test images that were answered",
-            file=chains.file,
-            hint="Name the chain set that was scored.",
-        )
-    return scores
-
-
-def _scale_bias(fitted: Fit) -> tuple[float, float] | None:
-    try:
-        return fitted.scale_bias()
-    except UnavailableError:
-        return None
+def _prior_subtracted(read: Answers, prior: PriorMargins, seed: int) -> dict[str, Any]:
+    """The figures of margins less their prompt's prior, with a fit of their own on validation."""
+    by_prompt = subtract(read.by_prompt, prior)
+    scores = join_prompts(by_prompt)
+    fitted = fit(_clean(scores, "validation"))
+    return {**detector_figures(apply(fitted, scores, by_prompt), fitted, seed), "fit": fitted.json()}
 
 
 def _image_root(answers: Sequence[AnswerSet], chains: ChainSet | None) -> Path | None:
@@ -233,6 +191,7 @@ def _provenance(
         "fit": fitted.json(),
         "prompts": dict(sorted(read.prompts.items())),
         "images": len(read.scores),
+        "lacking_a_prompt": read.lacking,
         "without_split": read.unsplit,
         "skipped": {
             kind: {

@@ -17,7 +17,7 @@ from published import data_folder
 from fakeinstruct.base.errors import FakeInstructError, Rejects, UsageError
 from fakeinstruct.base.images import load_image
 from fakeinstruct.chains.importers import import_chains
-from fakeinstruct.chains.importers.layout import class_names, folder_split, generators, read_layout
+from fakeinstruct.chains.importers.layout import class_names, folder_split, read_layout, sources
 from fakeinstruct.chains.schema import Label, Split
 from fakeinstruct.chains.splits import draw_split
 from fakeinstruct.chains.store import open_chains
@@ -151,7 +151,26 @@ def test_contradictory_and_stray_places_are_rejected_one_by_one(tmp_path):
 )
 def test_generators_come_from_folders_above_the_class_and_nowhere_else(paths, expected):
     places = read_layout(paths, class_names(), Rejects(), file="src")
-    assert generators(places) == {paths[index]: name for index, name in expected.items()}
+    fakes = {image: name for image, name in sources(places).items() if places[image].label is Label.FAKE}
+    assert fakes == {paths[index]: name for index, name in expected.items()}
+
+
+@pytest.mark.parametrize(
+    "layout",
+    [
+        "{}/train/ai {}/train/nature",  # GenImage
+        "{}/1_fake {}/0_real",  # UniversalFakeDetect
+        "dataset/{}/cats/1_fake dataset/{}/cats/0_real",  # and its ProGAN, by class
+    ],
+)
+def test_reals_beside_a_generator_are_known_as_its_own(tmp_path, layout):
+    folders = [folder.format(name) for name in ("ADM", "glide") for folder in layout.split()]
+    chains, rejects = take(put(tmp_path / "src", *(f"{folder}/a.png" for folder in folders)), tmp_path / "out")
+    assert not rejects
+    own = {(chain.generator, chain.camera_set) for chain in chains.values()}
+    assert own == {("ADM", None), (None, "ADM"), ("glide", None), (None, "glide")}
+    chains, _ = take(tmp_path / "src", tmp_path / "named", camera_set="imagenet")
+    assert {chain.camera_set for chain in chains.values()} == {"imagenet", None}
 
 
 def test_a_chain_says_what_is_known_and_nothing_else(tmp_path):

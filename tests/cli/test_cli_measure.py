@@ -10,8 +10,9 @@ from fakeinstruct.base.errors import FakeInstructError, UsageError
 from fakeinstruct.base.files import write_json
 from fakeinstruct.cli.main import app
 from fakeinstruct.expert.card import ExpertCard, Readout, load_card, save_card
-from fakeinstruct.forensics.answers import AnswersMeta, write_part
-from fakeinstruct.forensics.expert import expert_sha256
+from fakeinstruct.forensics.answers import AnswersMeta, open_answers, write_part
+from fakeinstruct.forensics.expert_files import expert_sha256
+from fakeinstruct.measure.calibration import fit_bias, fit_scale_bias
 
 
 def call(*words):
@@ -32,6 +33,9 @@ def answers(tmp_path):
             {
                 "item": f"image-{index}",
                 "kind": "verdict",
+                "template": "a",
+                "prompt": "Fake?",
+                "position": "first",
                 "label": "fake" if fake else "real",
                 "generator": "[bold]g" if fake else None,
                 "split": "validation" if index < 200 else "test",
@@ -52,6 +56,13 @@ def answers(tmp_path):
     )
     write_json(folder / "meta.json", meta.model_dump(mode="json"))
     return folder
+
+
+def rewrite(answers, change):
+    """Replace the rows of an answer set."""
+    rows = change(open_answers(answers).table().to_pylist())
+    write_part(answers, "00000", rows)
+    return rows
 
 
 @pytest.fixture
@@ -96,8 +107,7 @@ def test_calibrate_writes_scale_and_bias_and_keeps_the_rest(answers, expert):
 
 
 def test_calibrate_never_fits_on_the_test_split(answers, expert):
-    rows = [{"item": "x", "kind": "verdict", "label": "fake", "split": "test", "margin": 1.0}]
-    write_part(answers, "00000", rows)
+    rewrite(answers, lambda rows: [row for row in rows if row["split"] == "test"])
     card = (expert / "expert.json").read_bytes()
     with pytest.raises(FakeInstructError, match="no validation images to fit on"):
         call("calibrate", expert, answers)
@@ -117,3 +127,124 @@ def test_calibrate_refuses_the_answers_of_another_expert(answers, expert):
     (expert / "model.safetensors").write_bytes(b"other weights")
     with pytest.raises(FakeInstructError, match="answers of another expert"):
         call("calibrate", expert, answers)
+
+
+def fitted(expert):
+    return load_card(expert).readouts
+
+
+def by_hand(rows, bias_only=False):
+    """Scale and bias of rows of answers."""
+    truth, margin = [row["label"] == "fake" for row in rows], np.float32([row["margin"] for row in rows])
+    return (1.0, fit_bias(truth, margin)) if bias_only else fit_scale_bias(truth, margin)
+
+
+def test_each_prompt_that_was_asked_has_its_own_scale_and_bias(answers, expert):
+    def and_again(rows):
+        return rows + [row | {"template": "b", "margin": row["margin"] * 2 - 1} for row in rows]
+
+    rows = rewrite(answers, and_again)
+    assert call("calibrate", expert, answers).exit_code == 0
+    for name, readout in zip("ab", fitted(expert), strict=True):
+        own = [row for row in rows if row["template"] == name and row["split"] == "validation"]
+        assert (readout.scale, readout.bias) == pytest.approx(by_hand(own))
+        assert readout.fitted_items == ()
+
+
+def test_a_bias_alone_is_fitted_on_a_few_target_images_which_are_then_left_out(answers, expert, tmp_path):
+    result = call("calibrate", expert, answers, "--bias-only", "--split", "test", "--images", 24)
+    readout = fitted(expert)[0]
+    assert readout.fitted_on == "24 test images of chains (111111111111), the bias alone"
+    assert len(readout.fitted_items) == 24
+    rows = open_answers(answers).table().to_pylist()
+    own = [row for row in rows if row["item"] in readout.fitted_items]
+    assert {row["split"] for row in own} == {"test"}
+    assert (readout.scale, readout.bias) == pytest.approx(by_hand(own, bias_only=True))
+    assert "beware: fitted on" in result.stdout
+
+    result = call("measure", answers, "--out", tmp_path / "out", "--calibration", expert)
+    figures = json.loads((tmp_path / "out/figures.json").read_bytes())
+    assert figures["provenance"]["fit"]["source"] == "expert.json"
+    assert figures["overall"]["test"]["n"] == 199 - 24
+    assert "left out, because the bias was fitted on them: 24 images" in result.stdout
+    assert "calibrated by expert.json: 24 test images" in result.stdout
+    assert "beware of the calibrated figures: the bias rests on 24 images, which is few" in result.stdout
+
+    call("calibrate", expert, answers, "--bias-only", "--split", "test", "--images", 24)
+    assert fitted(expert)[0] == readout  # the same images each time
+
+
+def test_a_scale_fitted_later_forgets_the_images_of_the_bias(answers, expert):
+    call("calibrate", expert, answers, "--bias-only", "--split", "test")
+    assert len(fitted(expert)[0].fitted_items) == 199
+    call("calibrate", expert, answers)
+    assert fitted(expert)[0].fitted_items == ()
+
+
+def test_a_dry_run_prints_and_writes_nothing(answers, expert):
+    before = (expert / "expert.json").read_bytes()
+    result = call("calibrate", expert, answers, "--dry-run")
+    assert "scale 0." in result.stdout
+    assert "stays as it was" in result.stdout
+    assert (expert / "expert.json").read_bytes() == before
+
+
+def test_what_a_bias_cannot_be_fitted_on_is_said(answers, expert):
+    before = (expert / "expert.json").read_bytes()
+    with pytest.raises(FakeInstructError, match="fewer than 500"):
+        call("calibrate", expert, answers, "--bias-only", "--images", 500)
+    rewrite(answers, lambda rows: [row for row in rows if row["label"] == "fake"][:30])
+    with pytest.raises(FakeInstructError, match="one class only: 30 fakes and 0 reals"):
+        call("calibrate", expert, answers, "--bias-only")
+    assert (expert / "expert.json").read_bytes() == before
+
+
+def test_scale_and_bias_are_not_fitted_on_the_test_split(answers, expert):
+    with pytest.raises(UsageError, match="never on what is measured"):
+        call("calibrate", expert, answers, "--split", "test")
+    with pytest.raises(UsageError, match="never on what is measured"):
+        call("calibrate", expert, answers, "--images", 20)
+
+
+def test_calibrate_refuses_a_prompt_that_the_expert_has_not(answers, expert):
+    rewrite(answers, lambda rows: [row | {"position": "scan"} for row in rows])
+    with pytest.raises(UsageError, match=r"position 'scan'\), which expert.json does not hold"):
+        call("calibrate", expert, answers)
+
+
+def test_measure_refuses_a_calibration_that_is_not_there_or_of_another_expert(answers, expert, tmp_path):
+    with pytest.raises(UsageError, match="no scale and bias for the prompt “Fake\\?”"):
+        call("measure", answers, "--out", tmp_path / "out", "--calibration", expert)
+    (expert / "model.safetensors").write_bytes(b"other weights")
+    with pytest.raises(UsageError, match="answers of another expert"):
+        call("measure", answers, "--out", tmp_path / "out", "--calibration", expert)
+    assert not (tmp_path / "out").exists()
+
+
+def test_measure_prints_conditions_prompts_and_the_prior(answers, tmp_path):
+    def more(rows):
+        jpeg = [row | {"condition": "jpeg-50", "margin": row["margin"] / 2} for row in rows]
+        asked = [row | {"template": "b", "prompt": "[red]Really?\x1b[31m", "trained": False} for row in rows]
+        nothing = {"kind": "prior", "item": "prior/grey", "position": "first", "margin": -0.25}
+        priors = [
+            nothing | {"template": row["template"], "prompt": row["prompt"]} for row in (rows[0], asked[0])
+        ]
+        return rows + jpeg + asked + priors
+
+    rewrite(answers, more)
+    result = call("measure", answers, "--out", tmp_path / "out", "--subtract-prior")
+    lines = result.stdout.splitlines()
+    places = [
+        next(n for n, line in enumerate(lines) if line.startswith(name)) for name in ("clean", "jpeg-50")
+    ]
+    assert places[0] < places[1]
+    assert any(line.startswith("[red]Really?\\x1b[31m") and line.endswith("-0.2500") for line in lines)
+    assert "prior subtracted" in result.stdout
+    assert "auc over 2 prompts: " in result.stdout
+    assert "\x1b" not in result.stdout
+
+
+def test_an_unknown_aggregation_is_wrong_usage(answers, tmp_path):
+    with pytest.raises(UsageError, match="no aggregation 'logsumexpo'") as error:
+        call("measure", answers, "--out", tmp_path / "out", "--aggregation", "logsumexpo")
+    assert "logsumexp" in error.value.hint

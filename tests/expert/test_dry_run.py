@@ -4,14 +4,18 @@ import json
 import shutil
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from drawn import make_pairs
+from published_layout import write_published
 
 from fakeinstruct.base.errors import UsageError
 from fakeinstruct.base.surfaces import surface
 from fakeinstruct.cli.train import lines
 from fakeinstruct.expert.dry_run import dry_run, meta_model, unpacked
 from fakeinstruct.expert.recipe import deepspeed_config, load_recipe
+from fakeinstruct.expert.resolution import constant
 from fakeinstruct.expert.rows import limits_of
 from fakeinstruct.expert.sampler import PackSampler
 from fakeinstruct.expert.workload import texts_of
@@ -134,7 +138,7 @@ def test_estimated_tokens_are_near_the_real_ones(pairs_folder, processor):
     pairs = open_pairs(pairs_folder)
     writer = RowWriter(processor, pairs, recipe.data, Rejects())
     rows = [writer._row(pair) for pair in choose(pairs, recipe.data)]
-    texts = texts_of(recipe, 16)
+    texts = texts_of(recipe, constant(16))
     assert len(texts.index) == len(rows)
     assert texts.index.tokens.sum() == pytest.approx(sum(row["tokens"] for row in rows), rel=0.25)
     real = sum(sum(label >= 0 for label in row["labels"]) for row in rows)
@@ -145,6 +149,58 @@ def test_longer_pairs_are_left_out_and_counted(pairs_folder):
     found = only(load_recipe("cifake", [f"pairs={pairs_folder}", *WHOLE, "data.max_tokens=40"]))
     assert (found.load.pairs, found.load.too_long) == (32, 16)
     assert dict(lines(found))["left out"] == "about 16 pairs, longer than data.max_tokens"
+
+
+def warnings(recipe):
+    return [value for name, value in lines(only(recipe)) if name == "warning"]
+
+
+def test_pairs_without_an_answer_are_left_out_and_counted(tmp_path):
+    folder = make_pairs(tmp_path / "pairs")
+    rows = pq.read_table(folder / "pairs-0.parquet").to_pylist()
+    for row in rows[:5]:
+        row["messages"] = row["messages"][:1]
+    pq.write_table(pa.Table.from_pylist(rows), folder / "pairs-0.parquet")
+    found = only(load_recipe("cifake", [f"pairs={folder}", *WHOLE, "data.max_tokens=40"]))
+    assert (found.load.unanswered, found.load.too_long) == (5, 14)
+    assert found.load.pairs == 48 - 5 - 14
+    assert ("left out", "about 5 pairs without an answer to learn") in lines(found)
+
+
+def test_a_set_of_reasons_is_warned_of(pairs_folder):
+    options = [f"pairs={pairs_folder}", *WHOLE]
+    said = "no verdict is learned: score and detect will have no readout"
+    assert said not in warnings(load_recipe("cifake", options))
+    assert said in warnings(load_recipe("cifake", [*options, "data.templates=[reasoning/turns]"]))
+
+
+def test_images_that_are_not_there_are_an_error_some_a_warning(pairs_folder, tmp_path):
+    options = [f"pairs={pairs_folder}", *WHOLE]
+    with pytest.raises(UsageError, match=r"Give image_root=DIR"):
+        dry_run(load_recipe("cifake", [*options, f"image_root={tmp_path / 'gone'}"]))
+    shutil.copytree(pairs_folder / "images", tmp_path / "images")
+    (tmp_path / "images" / "003.png").unlink()
+    (said,) = warnings(load_recipe("cifake", [*options, f"image_root={tmp_path}"]))
+    assert said.startswith("1 of 16 images looked at cannot be read; the first: ")
+
+
+def test_images_cost_what_the_folders_processor_makes_of_their_size(pairs_folder, tmp_path):
+    """16 x 16 pixels in the tiny Qwen: 2 x 2 tokens of 8 x 8 pixels; limited to 128 pixels, 1."""
+    write_published("qwen2_5_vl", tmp_path)
+    options = [f"base={tmp_path}", f"pairs={pairs_folder}", "data={split: train}", "tune.lora=null"]
+    options += ["tune.method=full", "hardware.processes=1", "optimizer.batch=4"]
+    whole = load_recipe("qwen2.5-vl-7b-full", options)
+    assert (only(whole).load.image_tokens, warnings(whole)) == (4, [])
+    limited = only(load_recipe("qwen2.5-vl-7b-full", [*options, "data.max_pixels=128"])).load
+    assert limited.image_tokens == 1
+    assert only(whole).load.alone - limited.alone == 48 * 3
+
+
+def test_what_is_assumed_of_images_is_said():
+    (said,) = warnings(load_recipe("qwen2.5-vl-7b-lora"))
+    assert said == "assumed: images of 448 x 448 pixels; pairs=PAIRS looks at theirs"
+    assert warnings(load_recipe("llava-1.5-7b-lora")) == []
+    assert "one tile" in warnings(load_recipe("internvl3-8b-lora"))[0]
 
 
 @pytest.mark.parametrize(
@@ -176,7 +232,7 @@ def test_of_a_large_set_the_first_shards_stand_for_the_rest(pairs_folder, tmp_pa
     monkeypatch.setattr(workload, "MOST", 60)  # two of the four shards
     part = only(recipe).load
     assert (whole.source, part.source) == ("counted", "counted in part")
-    assert texts_of(recipe, 16).share == 0.5
+    assert texts_of(recipe, constant(16)).share == 0.5
     assert (part.pairs, part.alone, part.rows) == (whole.pairs, whole.alone, whole.rows)
 
 
@@ -200,7 +256,7 @@ def test_a_family_that_cannot_be_packed_says_why(tmp_path):
 
     tiny_qwen3_5().model.config.save_pretrained(tmp_path)
     recipe = load_recipe("qwen2.5-vl-7b-full", [f"base={tmp_path}"])
-    model, _ = meta_model(recipe)
+    model = meta_model(recipe)
     assert "2 linear attention" in unpacked(recipe, model.config)
     assert only(recipe).load.trees == only(recipe).load.pairs
     assert limits_of(recipe, packed=False).pairs == 1
@@ -208,7 +264,7 @@ def test_a_family_that_cannot_be_packed_says_why(tmp_path):
 
 def test_steps_are_those_of_the_sampler():
     recipe = load_recipe("sample").single()[0]
-    texts = texts_of(recipe, 64)
+    texts = texts_of(recipe, constant(64))
     sampler = PackSampler(
         texts.index,
         limits_of(recipe, packed=True),

@@ -40,6 +40,63 @@ def test_a_run_folder_is_prepared(prepared):
     assert "48 pairs of 16 images" in printed
 
 
+def test_a_shard_that_changed_since_is_refused_before_anything_is_written(prepared, tmp_path):
+    folder = make_pairs(tmp_path / "pairs")
+    with (folder / "pairs-0.parquet").open("ab") as shard:
+        shard.write(b" ")
+    with pytest.raises(
+        FakeInstructError, match=r"pairs-0\.parquet: is not the shard that manifest\.json names"
+    ):
+        prepared(pairs=folder)
+    assert not (tmp_path / "run" / "recipe.json").exists()
+
+
+def test_images_that_are_not_there_are_named_before_anything_is_written(prepared, pairs_folder, tmp_path):
+    with pytest.raises(UsageError, match=r"images is not there\. Give image_root=DIR"):
+        prepared(image_root=str(tmp_path / "gone"))
+    (tmp_path / "other").mkdir()
+    with pytest.raises(UsageError, match=r"none of 5 images looked at can be read.*Give image_root=DIR"):
+        prepared(image_root=str(tmp_path / "other"))
+    assert not (tmp_path / "run" / "recipe.json").exists()
+
+
+def test_another_image_root_reaches_a_prepared_run(prepared, pairs_folder, tmp_path):
+    run, _ = prepared()
+    before = read_json(run.manifest)
+    shutil.copytree(pairs_folder / "images", tmp_path / "moved" / "images")
+    _, printed = prepared(image_root=str(tmp_path / "moved"))
+    assert f"images are now read from {tmp_path / 'moved'}" in printed
+    assert read_json(run.manifest) == before | {"image_root": str(tmp_path / "moved")}
+    _, printed = prepared()
+    assert "images are now" not in printed
+    assert read_json(run.manifest)["image_root"] == str(tmp_path / "moved")
+    with pytest.raises(UsageError, match="Give image_root=DIR"):
+        prepared(image_root=str(tmp_path / "gone"))
+    assert read_json(run.manifest)["image_root"] == str(tmp_path / "moved")
+
+
+def test_a_base_without_weights_is_refused(prepared, base_folder, tmp_path):
+    base = shutil.copytree(base_folder, tmp_path / "base")
+    (base / "model.safetensors").unlink()
+    with pytest.raises(UsageError, match=r"field base: has no weights \(model\.safetensors is missing\)"):
+        prepared(base=base)
+    shards = {"weight_map": {"a": "model-1.safetensors", "b": "model-2.safetensors"}}
+    write_json(base / "model.safetensors.index.json", shards)
+    (base / "model-1.safetensors").touch()
+    with pytest.raises(UsageError, match=r"\(model-2\.safetensors is missing\)"):
+        prepared(base=base)
+
+
+def test_an_expert_that_learns_no_verdict_is_announced(prepared):
+    _, printed = prepared(data={"templates": ["reasoning/turns"]})
+    assert "no verdict is learned: score and detect will have no readout" in printed
+
+
+def test_a_conversation_that_is_too_long_says_what_its_images_cost(prepared, tmp_path):
+    with pytest.raises(FakeInstructError, match=r"16 of them are its images'\. Raise data\.max_tokens"):
+        prepared(data={"max_tokens": 20})
+
+
 def test_chains_for_evaluation_only_say_why(prepared, tmp_path):
     chains = make_chains(tmp_path / "chains", 4)
     meta = read_json(chains / "meta.json")

@@ -17,6 +17,7 @@ from fakeinstruct.expand.columns import SCHEMA
 from fakeinstruct.expand.pair import open_pairs
 from fakeinstruct.expert.collate import Collator
 from fakeinstruct.expert.recipe import Data, load_recipe
+from fakeinstruct.expert.resolution import constant
 from fakeinstruct.expert.rows import RowWriter, choose, index_of, messages_of
 from fakeinstruct.expert.sft import encode_conversation
 from fakeinstruct.expert.workload import texts_of
@@ -184,7 +185,7 @@ def test_what_the_pairs_do_not_have_is_named(pairs_folder, tmp_path, data, messa
     assert str(caught.value).rstrip(".") == f"{folder}, {message}"
     recipe = load_recipe("cifake", [f"pairs={folder}", f"data={json.dumps(data)}"])
     with pytest.raises(UsageError, match=message.partition(":")[0]):
-        texts_of(recipe, 16)
+        texts_of(recipe, constant(16))
 
 
 def test_an_unfinished_pair_set_is_refused(tmp_path):

@@ -1,13 +1,20 @@
 """Margins, label mass and probabilities against plain arithmetic."""
 
+from dataclasses import replace
+
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
+from foreign import draw_pictures, five_questions, write_foreign
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from fakeinstruct.base.errors import UsageError
-from fakeinstruct.forensics.probability import label_margin, label_mass, probability
+from fakeinstruct.forensics.answers import write_part
+from fakeinstruct.forensics.expert import load_expert
+from fakeinstruct.forensics.probability import label_margin, label_mass, probability, row_margin, word_logits
+from fakeinstruct.forensics.views import Viewer
 
 CLASSES = ("fake", "fake", "real")
 
@@ -73,3 +80,71 @@ def test_probabilities_neither_overflow_nor_leave_the_unit_interval():
     p = probability(np.array([-1000.0, 0.0, 1000.0], dtype=np.float32))
     assert p.tolist() == [0.0, 0.5, 1.0]
     assert probability(2.0, scale=0.5, bias=-1.0) == 0.5
+
+
+def joined(numbers, aggregation):
+    """The definitions, in float64 and one number at a time."""
+    numbers = [float(number) for number in numbers]
+    if aggregation == "logsumexp":
+        return max(numbers) + np.log(sum(np.exp(number - max(numbers)) for number in numbers))
+    if aggregation == "pair":
+        return numbers[0]
+    return sum(numbers) / (len(numbers) if aggregation == "mean" else 1)
+
+
+finite = st.floats(-60, 60, width=32)
+piece = st.tuples(finite, st.floats(0, 70, width=32))  # its logit and the log-normaliser of its place
+words = st.lists(st.lists(piece, min_size=1, max_size=3), min_size=1, max_size=4)
+
+
+@settings(max_examples=200, deadline=None, derandomize=True)
+@given(words, words, st.sampled_from(["logsumexp", "mean", "pair"]))
+def test_every_aggregation_is_its_definition_over_whole_words(fake, real, aggregation):
+    pieces = [[logit for logit, _ in word] for word in (*fake, *real)]
+    normalisers = [[normaliser for _, normaliser in word] for word in (*fake, *real)]
+    row = {
+        "logits": word_logits(pieces, normalisers),
+        "classes": ["fake"] * len(fake) + ["real"] * len(real),
+        "piece_logits": pieces,
+    }
+    whole = [
+        [word[0][0] + sum(logit - normaliser for logit, normaliser in word[1:]) for word in label]
+        for label in (fake, real)
+    ]
+    expected = joined(whole[0], aggregation) - joined(whole[1], aggregation)
+    assert row_margin(row, aggregation) == pytest.approx(expected, rel=1e-5, abs=1e-3)
+
+
+@settings(max_examples=100, deadline=None, derandomize=True)
+@given(words, words)
+def test_the_sum_is_over_all_pieces_of_a_labels_words(fake, real):
+    pieces = [[logit for logit, _ in word] for word in (*fake, *real)]
+    row = {"logits": [], "classes": ["fake"] * len(fake) + ["real"] * len(real), "piece_logits": pieces}
+    flat = [[logit for word in label for logit, _ in word] for label in (fake, real)]
+    if len(flat[0]) != len(flat[1]):
+        with pytest.raises(UsageError, match=f"{len(flat[0])} words for fake and {len(flat[1])} for real"):
+            row_margin(row, "sum")
+    else:
+        assert row_margin(row, "sum") == pytest.approx(sum(flat[0]) - sum(flat[1]), rel=1e-5, abs=1e-3)
+
+
+def test_a_word_of_one_piece_keeps_its_logit_to_the_bit():
+    assert word_logits([[np.float32(17.3)]], [[21.0]]) == [float(np.float32(17.3))]
+
+
+@pytest.mark.parametrize("aggregation", ["logsumexp", "sum", "mean", "pair"])
+def test_the_margin_that_is_stored_is_recomputed_from_what_is_stored(aggregation, tmp_path):
+    """Without the model: from the logits and normalisers of a row that was written and read again."""
+    expert = load_expert(write_foreign("llava", tmp_path / "model"))
+    draw_pictures(tmp_path / "pictures")
+    questions = [replace(question, aggregation=aggregation) for question in five_questions()]
+    questions[0] = replace(questions[0], words={"fake": ("word70 word71",), "real": ("word72 word73",)})
+    rows = expert.asker(Viewer(tmp_path / "pictures")).ask(questions)
+    folder = tmp_path / "answers"
+    folder.mkdir()
+    write_part(folder, "00000", rows)
+    for row in pq.read_table(folder / "answers-00000.parquet").to_pylist():
+        assert row["logits"] == word_logits(row["piece_logits"], row["piece_normalisers"])
+        assert row["margin"] == row_margin(row, aggregation)
+        assert row["log_normaliser"] == row["piece_normalisers"][0][0]
+    assert len({len(pieces) for row in rows for pieces in row["piece_logits"]}) == 2

@@ -1,23 +1,19 @@
 """Scoring: the same margins in any company, every item once, a bad image a row with its error."""
 
-import json
-import os
+import re
 import shutil
-import signal
-import subprocess
-import sys
-import time
 
 import numpy as np
 import pytest
 import torch
 from drawn import make_chains, make_pairs
+from typer.testing import CliRunner
 
 from fakeinstruct.base.errors import FakeInstructError, Rejects, UsageError
 from fakeinstruct.chains.store import open_chains
+from fakeinstruct.cli.main import app
 from fakeinstruct.expand.pair import open_pairs
 from fakeinstruct.expert.card import load_card, save_card
-from fakeinstruct.forensics.answers import open_answers
 from fakeinstruct.forensics.expert import load_expert
 from fakeinstruct.forensics.protocol import Protocol
 from fakeinstruct.forensics.questions import verdict_questions
@@ -35,7 +31,11 @@ def expert(expert_folder):
 
 @pytest.fixture(scope="module")
 def questions(expert, chains_folder):
-    return list(verdict_questions(open_chains(chains_folder).read(), expert.card.readouts[:1], SPLITS))
+    return list(
+        verdict_questions(
+            open_chains(chains_folder).read(), expert.card.readouts[:1], Protocol(splits=SPLITS)
+        )
+    )
 
 
 def margins(expert, chains_folder, questions, batch):
@@ -85,7 +85,7 @@ def test_logits_are_those_of_the_whole_model(expert, chains_folder, questions):
 
 
 def test_every_item_of_the_splits_is_a_row_with_its_truth(expert, chains_folder, tmp_path):
-    answers = score(expert, open_chains(chains_folder), tmp_path / "answers")
+    answers = score(expert, open_chains(chains_folder), tmp_path / "answers", Protocol(prior=False))
     rows = answers.table().to_pylist()
     chains = {chain.id: chain for chain in open_chains(chains_folder).read()}
     assert answers.meta.complete
@@ -109,7 +109,13 @@ def test_a_bad_image_is_a_row_with_its_error(expert, tmp_path):
     (folder / "images/1.png").unlink()
     rejects = Rejects()
     rows = (
-        score(expert, open_chains(folder), tmp_path / "answers", Protocol(splits=SPLITS), rejects=rejects)
+        score(
+            expert,
+            open_chains(folder),
+            tmp_path / "answers",
+            Protocol(splits=SPLITS, prior=False),
+            rejects=rejects,
+        )
         .table()
         .to_pylist()
     )
@@ -137,39 +143,6 @@ def test_answers_of_another_expert_are_not_mixed_in(expert, own_expert, chains_f
         score(load_expert(own_expert), open_chains(chains_folder), tmp_path / "answers")
 
 
-def test_killed_runs_go_on_without_asking_twice_or_losing_one(expert_folder, tmp_path):
-    folder = make_chains(tmp_path / "chains", 1600)
-    out = tmp_path / "answers"
-    command = [
-        sys.executable,
-        "-m",
-        "fakeinstruct",
-        "score",
-        str(expert_folder),
-        str(folder),
-        "--out",
-        str(out),
-    ]
-    command += ["--split", "train", "--split", "validation", "--split", "test"]
-    environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    for parts in (1, 2):
-        process = subprocess.Popen(
-            command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
-        )
-        deadline = time.monotonic() + 120
-        while len(list(out.glob("answers-*.parquet"))) < parts:
-            assert process.poll() is None, process.stderr.read()
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
-        process.send_signal(signal.SIGKILL)
-        process.communicate()
-        assert not json.loads((out / "meta.json").read_text())["complete"]
-    subprocess.run(command, env=environment, check=True, capture_output=True, timeout=120)
-    items = [key[1] for key in open_answers(out).answered()]
-    assert sorted(items) == sorted(f"c{n}" for n in range(1600))
-    assert json.loads((out / "meta.json").read_text())["complete"]
-
-
 def test_an_expert_without_weights_is_refused(own_expert):
     (own_expert / "model.safetensors").unlink()
     with pytest.raises(UsageError, match="has no weights"):
@@ -182,10 +155,9 @@ def test_a_damaged_expert_is_one_message(own_expert):
         load_expert(own_expert)
 
 
-@pytest.mark.parametrize("name", ["expert.json", "config.json"])
-def test_a_folder_that_is_no_expert_is_refused(own_expert, name):
-    (own_expert / name).unlink()
-    with pytest.raises(UsageError, match=f"has no {name}"):
+def test_a_folder_that_is_no_expert_is_refused(own_expert):
+    (own_expert / "config.json").unlink()
+    with pytest.raises(UsageError, match=r"has no config\.json"):
         load_expert(own_expert)
 
 
@@ -209,3 +181,40 @@ def test_another_folder_is_not_overwritten(expert, chains_folder, tmp_path):
     with pytest.raises(UsageError, match="not empty"):
         score(expert, open_chains(chains_folder), tmp_path)
     shutil.rmtree(tmp_path)
+
+
+def run(*arguments):
+    return CliRunner().invoke(app, ["score", *map(str, arguments)])
+
+
+def test_a_dry_run_says_what_would_be_asked_and_writes_nothing(expert_folder, chains_folder, tmp_path):
+    told = run(expert_folder, chains_folder, "--out", tmp_path / "a", "--condition", "jpeg-50", "--dry-run")
+    assert told.exit_code == 0, told.output
+    lines = [" ".join(line.split()) for line in told.output.splitlines()]
+    assert "questions 35 about 35 pictures of 19 images" in lines
+    assert [line for line in lines if line[0].isdigit()] == ["3 prior", "16 clean", "16 jpeg-50"]
+    assert "at once found while asking, 2 to 64 images" in lines
+    assert "readout verdict/one_word, read at 'first', logsumexp" in lines
+    assert any(
+        "<image> Is this image real or fake? Answer with one word. ASSISTANT:" in line for line in lines
+    )
+    assert any(re.fullmatch(r"fake 'fake' .*\[\d+\] decoded \['fake'\]", line) for line in lines)
+    assert not (tmp_path / "a").exists()
+
+
+def test_a_dry_run_of_pairs_shows_each_template_once(expert_folder, tmp_path):
+    pairs = make_pairs(tmp_path / "pairs")
+    told = run(expert_folder, pairs, "--split", "test", "--out", tmp_path / "a", "--batch", 4, "--dry-run")
+    assert told.exit_code == 0, told.output
+    assert told.output.count("readout ") == 1
+    assert "at once     4 images" in told.output
+
+
+def test_a_small_label_mass_is_warned_of(expert_folder, chains_folder, tmp_path):
+    """An untrained expert answers with any token."""
+    told = run(expert_folder, chains_folder, "--out", tmp_path / "a", "--no-prior")
+    assert told.exit_code == 0, told.output
+    assert re.search(
+        r"label mass: 0\.0\d\d on average, under 0\.5 in 16 of 16 answers\. There the expert", told.stderr
+    )
+    assert told.stdout == f"{tmp_path / 'a'}\n"

@@ -8,6 +8,9 @@ def verdict(index, fake, margin, **other):
     row = {
         "item": f"image-{index}",
         "kind": "verdict",
+        "template": "one_word",
+        "position": "first",
+        "trained": True,
         "prompt": "Is this image real or fake?",
         "look": 0,
         "condition": "clean",
@@ -20,6 +23,7 @@ def verdict(index, fake, margin, **other):
         "words": ["fake", "real"],
         "classes": ["fake", "real"],
         "logits": [margin, 0.0],
+        "piece_logits": [[margin], [0.0]],
         "margin": margin,
         "label_mass": 0.9,
     }

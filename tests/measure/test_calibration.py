@@ -10,7 +10,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import brier_score_loss, log_loss
 
 from fakeinstruct.measure import calibration
-from fakeinstruct.measure.calibration import fit_scale_bias, probability, reliability
+from fakeinstruct.measure.calibration import fit_bias, fit_scale_bias, nll, probability, reliability
 from fakeinstruct.measure.figure import UnavailableError
 
 
@@ -131,3 +131,27 @@ def test_what_cannot_be_fitted_on():
         fit_scale_bias([1, 1], [0.0, 1.0])
     with pytest.raises(UnavailableError, match="all margins are equal"):
         fit_scale_bias([1, 0], [2.0, 2.0])
+
+
+@given(st.lists(st.tuples(st.booleans(), st.floats(-1e4, 1e4)), min_size=2, max_size=30))
+def test_a_bias_alone_makes_the_mean_probability_the_share_of_fakes(images):
+    truth, margin = [fake for fake, _ in images], np.array([each for _, each in images])
+    if len(set(truth)) < 2:
+        with pytest.raises(UnavailableError, match="one class only"):
+            fit_bias(truth, margin)
+        return
+    bias = fit_bias(truth, margin)
+    assert probability(margin, 1.0, bias).mean() == pytest.approx(np.mean(truth), abs=1e-6)
+
+
+def test_a_bias_alone_is_the_most_likely_one():
+    rng = np.random.default_rng(3)
+    truth, margin = calibrated(rng, 24)
+    grid = np.arange(-6, 6, 1e-3)
+    best = grid[np.argmin([nll(truth, margin - 2.5, 1.0, bias) for bias in grid])]
+    assert fit_bias(truth, margin - 2.5) == pytest.approx(best, abs=1e-3)
+
+
+def test_a_bias_alone_undoes_a_shift():
+    truth, margin = calibrated(np.random.default_rng(4), 20_000)
+    assert fit_bias(truth, margin - 2.5) == pytest.approx(2.5, abs=0.1)

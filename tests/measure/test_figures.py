@@ -8,7 +8,7 @@ import pytest
 from simulated_answers import simulated, verdict
 from sklearn.metrics import roc_auc_score
 
-from fakeinstruct.base.errors import FakeInstructError
+from fakeinstruct.base.errors import FakeInstructError, UsageError
 from fakeinstruct.expert.card import Readout
 from fakeinstruct.measure.calibration import fit_scale_bias, nll
 from fakeinstruct.measure.run import measure
@@ -17,6 +17,21 @@ KEYS = {
     *("n", "auc", "auc_low", "auc_high", "average_precision", "accuracy_half"),
     *("accuracy_validation_threshold", "brier", "nll", "ece", "calibrated"),
 }
+
+
+def readout(**other):
+    """The readout that simulated answers were asked with."""
+    known = {
+        "name": "one_word",
+        "prompt": "Is this image real or fake?",
+        "fake": ("fake",),
+        "real": ("real",),
+    }
+    return Readout(**(known | other))
+
+
+def truth_and_margin(rows):
+    return [row["label"] == "fake" for row in rows], np.float32([row["margin"] for row in rows])
 
 
 def test_every_published_key_is_there_and_the_file_says_what_is_returned(answer_set, tmp_path):
@@ -69,11 +84,73 @@ def test_without_validation_answers_nothing_is_fitted_and_the_reason_stands(answ
 
 def test_an_earlier_calibration_is_used_where_there_are_no_validation_answers(answer_set, tmp_path):
     rows = [row for row in simulated() if row["split"] == "test"]
-    stored = Readout(name="v", prompt="Is it?", fake=("fake",), real=("real",), scale=0.5, bias=0.1)
+    stored = readout(scale=0.5, bias=0.1, fitted_on="90 validation images of other chains")
     figures = measure([answer_set(rows, readouts=(stored,))], tmp_path / "out")
     assert figures["provenance"]["fit"]["source"] == "expert.json"
+    assert figures["provenance"]["fit"]["fitted_on"] == "90 validation images of other chains"
     assert figures["overall"]["test"]["calibrated"]["nll"] != figures["overall"]["test"]["nll"]
     assert figures["overall"]["test"]["accuracy_validation_threshold"] is None
+    y, margin = truth_and_margin(rows)
+    expected = nll(y, margin, 0.5, 0.1)
+    assert figures["overall"]["test"]["calibrated"]["nll"] == pytest.approx(expected, abs=1e-6)
+
+
+def test_validation_answers_come_before_an_earlier_calibration(answer_set, tmp_path):
+    stored = readout(scale=9.0, bias=9.0, fitted_items=("image-0",))
+    figures = measure([answer_set(simulated(), readouts=(stored,))], tmp_path / "out")
+    assert figures["provenance"]["fit"]["source"] == "validation split of the answers"
+    assert figures["provenance"]["fit"]["scale"] < 2
+    assert figures["provenance"]["left_out"] == 0
+
+
+def test_an_earlier_calibration_of_another_prompt_or_position_is_not_used(answer_set, tmp_path):
+    rows = [row for row in simulated(80) if row["split"] == "test"]
+    for number, other in enumerate(
+        (
+            {"prompt": "Is it?"},
+            {"name": "other"},
+            {"position": "scan"},
+            {"bias": None},
+        )
+    ):
+        stored = readout(**{"scale": 0.5, "bias": 0.1} | other)
+        figures = measure([answer_set(rows, f"a{number}", readouts=(stored,))], tmp_path / "out")
+        assert figures["provenance"]["fit"]["source"] is None
+        assert figures["overall"]["test"]["calibrated"]["nll"] is None
+
+
+def test_an_earlier_calibration_is_not_used_for_margins_aggregated_otherwise(answer_set, tmp_path):
+    rows = [row for row in simulated(80) if row["split"] == "test"]
+    answers = answer_set(rows, readouts=(readout(scale=0.5, bias=0.1),))
+    fit = measure([answers], tmp_path / "out", aggregation="mean")["provenance"]["fit"]
+    assert fit["source"] is None
+    assert fit["reason"].endswith("are of margins aggregated by logsumexp, these are by mean")
+
+
+def test_images_that_a_bias_was_fitted_on_are_left_out_where_it_is_used(answer_set, tmp_path):
+    rows = [row for row in simulated() if row["split"] == "test"]
+    spent = tuple(row["chain"] for row in rows[:24])
+    stored = readout(scale=1.0, bias=0.3, fitted_items=spent)
+    figures = measure([answer_set(rows, readouts=(stored,))], tmp_path / "out")
+    alone = measure([answer_set(rows[24:], "rest")], tmp_path / "rest")
+    assert figures["provenance"]["left_out"] == 24
+    for name in ("n", "auc", "nll"):
+        assert figures["overall"]["test"][name] == alone["overall"]["test"][name]
+    assert figures["prompts"]["per_prompt"][0]["n"] == len(rows) - 24
+    assert "24 test images are left out" in (tmp_path / "out/report.html").read_text()
+
+
+def test_stored_calibrations_of_several_prompts_are_applied_to_each_and_then_joined(answer_set, tmp_path):
+    rows = [row for row in simulated(80) if row["split"] == "test"]
+    again = [row | {"prompt": "Fake?", "margin": row["margin"] * 3 + 1} for row in rows]
+    stored = (readout(scale=0.5, bias=0.1), readout(prompt="Fake?", scale=0.25, bias=-0.7))
+    figures = measure([answer_set(rows + again, readouts=stored)], tmp_path / "out")
+    y, first = truth_and_margin(rows)
+    second = np.float32(truth_and_margin(again)[1])
+    joined = ((0.5 * first.astype(float) + 0.1) + (0.25 * second.astype(float) - 0.7)) / 2
+    assert figures["overall"]["test"]["calibrated"]["nll"] == pytest.approx(nll(y, joined), abs=1e-6)
+    assert [each["scale"] for each in figures["provenance"]["fit"]["per_prompt"]] == [0.5, 0.25]
+    assert "scale and bias of each prompt" in (tmp_path / "out/report.html").read_text()
 
 
 def test_the_validation_split_is_not_judged_by_what_was_fitted_on_it(answer_set, tmp_path):
@@ -216,7 +293,78 @@ def test_processed_copies_have_rows_of_their_own(answer_set, tmp_path):
     figures = measure([answer_set(rows + worse)], tmp_path / "out")
     assert figures["overall"] == measure([answer_set(rows, "clean")], tmp_path / "clean")["overall"]
     assert figures["per_condition"]["jpeg-50"]["accuracy_half"] < figures["overall"]["test"]["accuracy_half"]
-    assert "After processing" in (tmp_path / "out/report.html").read_text()
+    text = (tmp_path / "out/report.html").read_text()
+    part = text[text.index("After processing") :]
+    assert part.index('row">clean<') < part.index('row">jpeg-50<')
+
+
+def test_choices_about_processed_images_are_not_counted_twice(answer_set, tmp_path):
+    question = {"kind": "choice", "template": "where", "words": list("AB"), "target": "A", "split": "test"}
+    rows = [
+        question | {"item": "q", "choice": "A"},
+        question | {"item": "q", "choice": "B", "condition": "blur-1"},
+    ]
+    assert measure([answer_set(simulated(40) + rows)], tmp_path / "out")["choices"]["n"] == 1
+
+
+def test_changed_images_are_in_no_figure_of_detection(answer_set, tmp_path):
+    rows = simulated(80)
+    changed = [
+        row | {"condition": name, "trace": "t", "margin": 9.0, "look": 1}
+        for row in rows
+        for name in ("repair", "random-mask")
+    ]
+    with_them = measure([answer_set(rows + changed)], tmp_path / "out")
+    without = measure([answer_set(rows, "clean")], tmp_path / "clean")
+    for name in ("overall", "per_condition", "prompts", "per_generator"):
+        assert with_them[name] == without[name]
+
+
+def test_a_text_without_a_verdict_is_counted_as_wrong(answer_set, tmp_path):
+    rows = simulated(80, position="scan", text="It is fake.", verdict="fake")
+    rows[0] |= {"text": "A cat.", "verdict": None, "margin": None, "error": "wrote no verdict: 'A cat.'"}
+    rows[1] |= {"text": "A dog.", "verdict": None, "margin": None, "error": "wrote no verdict: 'A dog.'"}
+    again = rows[1] | {"prompt": "Fake?", "text": "fake", "verdict": "fake", "margin": 1.0, "error": None}
+    test = measure([answer_set([*rows, again])], tmp_path / "out")["overall"]["test"]
+    assert test["skipped"]["reasons"] == {"wrote no verdict": 2}
+    assert test["no_verdict"]["n"] == 1  # the other image has a score by its other prompt
+    right = test["accuracy_half"] * test["n"]
+    assert test["no_verdict"]["accuracy_half"] == pytest.approx(right / (test["n"] + 1), abs=1e-5)
+
+
+def test_margins_are_aggregated_anew_from_stored_logits(answer_set, tmp_path):
+    rows = simulated(80, words=["fake", "Fake", "real", "Real"], classes=["fake", "fake", "real", "real"])
+    rng = np.random.default_rng(0)
+    for row in rows:
+        logits = [float(np.float32(row["margin"] + x)) for x in rng.normal(size=2)] + rng.normal(
+            size=2
+        ).tolist()
+        row |= {"logits": logits, "piece_logits": [[each] for each in logits]}
+    rows[0]["logits"] = None
+    found = measure([answer_set(rows)], tmp_path / "out", aggregation="mean")
+    test = [row for row in rows[1:] if row["split"] == "test"]
+    y, logits = [row["label"] == "fake" for row in test], np.float32([row["logits"] for row in test])
+    margin = logits[:, :2].mean(axis=1) - logits[:, 2:].mean(axis=1)
+    assert found["overall"]["test"]["auc"] == pytest.approx(roc_auc_score(y, margin), abs=1e-6)
+    assert found["overall"]["test"]["nll"] == pytest.approx(nll(y, margin), abs=1e-5)
+    assert found["overall"]["test"]["skipped"]["reasons"] == {"no logits stored to aggregate anew": 1}
+    assert (found["provenance"]["aggregation"], found["provenance"]["aggregated_anew"]) == ("mean", True)
+
+
+def test_what_was_aggregated_differently_is_measured_together_only_anew(answer_set, tmp_path):
+    rows = simulated(80)
+    sets = [answer_set(rows[:40], "a"), answer_set(rows[40:], "b", aggregation="sum")]
+    with pytest.raises(FakeInstructError, match="another aggregation"):
+        measure(sets, tmp_path / "out")
+    assert measure(sets, tmp_path / "out", aggregation="logsumexp")["overall"]["test"]["auc"]
+
+
+def test_an_aggregation_that_the_words_do_not_allow_names_the_prompt(answer_set, tmp_path):
+    rows = simulated(8, words=["fake", "Fake", "real"], classes=["fake", "fake", "real"])
+    for row in rows:
+        row |= {"logits": [1.0, 1.0, 0.0], "piece_logits": [[1.0], [1.0], [0.0]]}
+    with pytest.raises(UsageError, match=r"“Is this image real or fake\?”: aggregation 'sum' with 2 words"):
+        measure([answer_set(rows)], tmp_path / "out", aggregation="sum")
 
 
 def test_answers_without_a_split_count_as_test_and_that_is_said(answer_set, tmp_path):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import os
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,8 +16,10 @@ from pydantic import TypeAdapter, ValidationError
 from fakeinstruct.base.errors import FakeInstructError, RecordError, Rejects, UsageError, nearest
 from fakeinstruct.base.files import atomic_folder, check_outside
 from fakeinstruct.chains.counts import Kind, counted
+from fakeinstruct.chains.hold_out import hold_out as without_held_out
 from fakeinstruct.chains.importers.archive import unpack
 from fakeinstruct.chains.importers.card import card_remarks
+from fakeinstruct.chains.importers.cifake import import_cifake
 from fakeinstruct.chains.importers.fakebench import import_fakebench
 from fakeinstruct.chains.importers.fakeclue import import_fakeclue
 from fakeinstruct.chains.importers.fakexplained import import_fakexplained
@@ -41,6 +43,7 @@ __all__ = ["IMPORTERS", "ImportSummary", "Imported", "Importer", "Source", "impo
 
 IMPORTERS: dict[str, Callable[..., Imported]] = {
     "imagefolder": import_imagefolder,
+    "cifake": import_cifake,
     "llava": import_llava,
     "fakeclue": import_fakeclue,
     "mmfr": import_mmfr,
@@ -69,6 +72,7 @@ def import_chains(
     seed: int = 0,
     rejects: Rejects | None = None,
     dataset: str | None = None,
+    hold_out: Sequence[str] = (),
     dry_run: bool = False,
     **options: Any,
 ) -> ImportSummary:
@@ -88,6 +92,7 @@ def import_chains(
         seed: Decides which groups become validation (and test, if no split is published).
         rejects: Collects records that cannot be imported; by default a list with the usual limit.
         dataset: Name of the set; by default that of the folder, archive or file.
+        hold_out: Content that train and validation split are to lack, see `hold_out`.
         dry_run: Do everything but write.
         options: Options of the format's importer.
 
@@ -114,17 +119,24 @@ def import_chains(
         card = [*card_remarks(at, Counter(chain.split for chain in found), len(rejects))]
         chains = settle(found, images.prints, rejects, file=str(src), validation=validation, seed=seed)
         _check_any(chains, rejects, src)
+        chains = without_held_out(chains, hold_out, imported.notes) if hold_out else chains
         meta = Meta(
             name=dataset,
             image_root=IMAGES if root is None and at.parent == folder else _way(out, root or at),
             licences=imported.licences,
             evaluation_only=imported.evaluation_only,
-            notes=f"Imported as {format}. What splits were drawn: with seed {seed}, validation share {validation}.",
+            notes=_notes(format, seed, validation, hold_out),
         )
         items = _write_items(folder, imported, chains, rejects, src)
         total = write_chains(folder, counted(chains, counts), meta)
     remarks = (*_remarks(counts), *card, *(f"{what}: {count:,}" for what, count in imported.notes.items()))
     return ImportSummary(total, counts, imported.ignored + left_out, remarks, items)
+
+
+def _notes(format: str, seed: int, validation: float, hold_out: Sequence[str]) -> str:
+    """How a chain set came to be, for its `meta.json`."""
+    said = f"Imported as {format}. What splits were drawn: with seed {seed}, validation share {validation}."
+    return f"{said} Held out of training and validation: {', '.join(hold_out)}." if hold_out else said
 
 
 def _check_any(chains: Sequence[Chain], rejects: Rejects, src: Path) -> None:
@@ -217,3 +229,19 @@ def _remarks(counts: Counter[Kind]) -> Iterator[str]:
         for name in missing:
             if name not in found:
                 yield f"no image has the {field} '{name}'"
+    yield from _one_sided(counts)
+
+
+def _one_sided(counts: Counter[Kind]) -> Iterator[str]:
+    """What to say of splits with one label in a set that has both: pairs are made of as many of each."""
+    labels: dict[str, list[str]] = defaultdict(list)
+    for split, label in sorted({(kind.split, kind.label) for kind in counts}):
+        labels[split].append(label)
+    if len({kind.label for kind in counts}) < 2:
+        return
+    for split, found in labels.items():
+        if len(found) == 1:
+            yield (
+                f"the split '{split}' holds {found[0]} images only, and expand gives no pairs of it; where splits "
+                "are drawn, give --validation 0.3 or another --seed"
+            )

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from fakeinstruct.base.errors import FakeInstructError, Rejects, UsageError
 from fakeinstruct.base.progress import track
-from fakeinstruct.chains.importers.layout import Place, class_names, generators, read_layout
+from fakeinstruct.chains.importers.layout import Place, class_names, read_layout, sources
 from fakeinstruct.chains.importers.scan import scan
 from fakeinstruct.chains.importers.source import Imported, Source
 from fakeinstruct.chains.schema import Chain, Label
@@ -37,7 +37,7 @@ def import_imagefolder(
         fake: More class folder names that hold fakes.
         real: More class folder names that hold real images.
         generator: The generator of every fake, where folders do not name it.
-        camera_set: The source of every real image.
+        camera_set: The source of every real image, where folders do not name it.
 
     Raises:
         UsageError: If folders do not say what they hold, or the source is a file.
@@ -50,31 +50,32 @@ def import_imagefolder(
     if not found.images:
         raise FakeInstructError(f"holds no images ({found.ignored:,} other files)", file=source.path)
     places = read_layout(found.images, names, rejects, file=str(source.path))
-    named = generators(places) if generator is None else dict.fromkeys(places, generator)
-    return Imported(_chains(source, places, named, camera_set, rejects), found.ignored)
+    named = sources(places)
+    given = {Label.FAKE: generator, Label.REAL: camera_set}
+    said = {image: given[place.label] or named.get(image) for image, place in places.items()}
+    return Imported(_chains(source, places, said, rejects), found.ignored)
 
 
 def _chains(
     source: Source,
     places: Mapping[str, Place],
-    named: Mapping[str, str],
-    camera_set: str | None,
+    named: Mapping[str, str | None],
     rejects: Rejects,
 ) -> Iterator[Chain]:
     def read(_: Path, path: str, place: Place) -> Chain:
-        return _chain(source, path, place, named.get(path), camera_set)
+        return _chain(source, path, place, named[path])
 
     images = track(places.items(), "reading images", total=len(places))
     return source.taken(source.path, images, rejects, read)
 
 
-def _chain(source: Source, path: str, place: Place, generator: str | None, camera_set: str | None) -> Chain:
+def _chain(source: Source, path: str, place: Place, named: str | None) -> Chain:
     is_fake = place.label is Label.FAKE
     return source.chain(
         source.images.at(path),
         place.label,
         origin={"by": "dataset"},
-        generator=generator if is_fake else None,
-        camera_set=None if is_fake else camera_set,
+        generator=named if is_fake else None,
+        camera_set=None if is_fake else named,
         split=place.split,
     )

@@ -151,19 +151,16 @@ def _all_in_splits(places: dict[str, Place], rejects: Rejects, file: str) -> dic
     return {image: place for image, place in places.items() if place.split is not None}
 
 
-def generators(places: Mapping[str, Place]) -> dict[str, str]:
-    """The generator of each fake whose folders name one.
+def sources(places: Mapping[str, Place]) -> dict[str, str]:
+    """The source of each image whose folders name one: a fake's generator, and for a real image whose it stands beside.
 
     It is the outermost folder above the class folder that is not a split, after the folders that all images
     share were taken off: ``ADM/train/ai``, ``BigGAN/train/ai`` name generators, the one folder that a zip
-    file wraps around everything does not.
+    file wraps around everything does not. Real images below ``ADM/train/nature`` are those that the set compares
+    ADM's with; as their camera set "ADM" says so.
     """
     shared = _shared([place.above for place in places.values()])
-    return {
-        image: place.above[shared]
-        for image, place in places.items()
-        if place.label is Label.FAKE and len(place.above) > shared
-    }
+    return {image: place.above[shared] for image, place in places.items() if len(place.above) > shared}
 
 
 def _shared(paths: Sequence[tuple[str, ...]]) -> int:

@@ -100,7 +100,7 @@ def draw(pairs: PairSet, total: int, *, seed: int, limit: int, rejects: Rejects)
     reading = track(_rows(pairs, min(1.0, limit / max(1, total)), seed), "reading pairs", min(total, limit))
     for seen, row in enumerate(reading, start=1):
         try:
-            talks.append(_talk(parse_pair(row)))
+            talks.append(talk_of(parse_pair(row)))
         except FakeInstructError as error:
             problem = RecordError(error.problem, record=row.get("id"), field=error.field, hint=error.hint)
             rejects.add(problem.located(file=pairs.folder))
@@ -119,7 +119,8 @@ def _rows(pairs: PairSet, share: float, seed: int) -> Iterator[dict[str, Any]]:
         yield from batch.filter(wanted).to_pylist()
 
 
-def _talk(pair: Pair) -> Talk:
+def talk_of(pair: Pair) -> Talk:
+    """What an audit reads of a pair."""
     choices = pair.choices or ()
     letter = pair.target.choice or ""
     right = ord(letter) - ord("A") if len(letter) == 1 else -1

@@ -1,0 +1,47 @@
+"""The verdict that a text states, a plain denial included: "this image is not real" says fake.
+
+Where a margin is read, a denied word is no place for it (`forensics.verdict`). Measured in words, the same sentence
+is a verdict, since there are only two.
+"""
+
+from __future__ import annotations
+
+import re
+
+from fakeinstruct.chains.schema import Label
+from fakeinstruct.forensics.explain import LABELS
+from fakeinstruct.forensics.verdict import DENIED, LEFT_OPEN, OF_ANOTHER, REACH, find_verdict
+
+_WORD = r"(?:an?\s+|the\s+)?(?:\w+ly\s+)?(?P<word>fake|real)\b"
+_DENIAL = re.compile(
+    r"\b(?:image|picture|photo|photograph|it|this|that)(?:\s+(?:(?:is|was)\s+(?:\w+ly\s+)?(?:not|anything\s+but|far\s+from)"
+    r"|(?:is|was)n['’]t|cannot\s+be|can['’]t\s+be|could\s?n(?:o|['’])t\s+be)|['’]s\s+not)\s+" + _WORD,
+    re.I,
+)
+_OPENING = re.compile(r"(?:\A|[.!?:>\n])[\s*_\"'`(]*not\s+" + _WORD, re.I)
+
+
+def written_verdict(text: str) -> Label | None:
+    """What a text takes the picture for; None if it says nothing, or denies both.
+
+    >>> written_verdict("This is not a real photograph.")
+    <Label.FAKE: 'fake'>
+    >>> written_verdict("I cannot tell whether it is real.")
+    """
+    stated = find_verdict(text, LABELS)
+    if stated is not None:
+        return Label(stated.label)
+    denied = {Label(match["word"].lower()) for match in _denials(text)}
+    return denied.pop().other if len(denied) == 1 else None
+
+
+def _denials(text: str) -> list[re.Match[str]]:
+    matches = [*_DENIAL.finditer(text), *_OPENING.finditer(text)]
+    return [match for match in matches if _said_of_it(text, match)]
+
+
+def _said_of_it(text: str, match: re.Match[str]) -> bool:
+    """Whether it is neither denied again, nor asked, nor said of something else."""
+    before = text[max(0, match.start() - REACH) : match.start()]
+    another = OF_ANOTHER.match(text, match.end(), match.end() + 2 * REACH)
+    return not (another or DENIED.search(before) or LEFT_OPEN.search(before))
