@@ -8,10 +8,17 @@ from typing import Annotated
 import typer
 
 from fakeinstruct.cli.common import ImageRoot, Out, Seed, close
+from fakeinstruct.cli.detectors import Columns, FakeIs, Positive, Scores
 
 
 def measure(
-    answers: Annotated[list[Path], typer.Argument(help="Answer sets of one expert.", metavar="ANSWERS...")],
+    answers: Annotated[
+        list[Path],
+        typer.Argument(
+            help="Answer sets of one expert, or a table of any detector's scores (.csv, .tsv, .jsonl, .parquet).",
+            metavar="ANSWERS...",
+        ),
+    ],
     out: Out,
     chains: Annotated[
         Path | None,
@@ -63,6 +70,10 @@ def measure(
     ] = None,
     seed: Seed = 0,
     image_root: ImageRoot = None,
+    scores: Scores = None,
+    positive: Positive = "fake",
+    fake_is: FakeIs = None,
+    column: Columns = None,
 ) -> None:
     """Compute figures from answers: `figures.json`, and `report.html`, one page that stands on its own.
 
@@ -81,20 +92,26 @@ def measure(
         fakeinstruct measure runs/answers --out runs/figures --subtract-prior --aggregation sum
 
         fakeinstruct measure target/answers --out target/figures --calibration runs/train/expert
+
+        fakeinstruct measure scores.csv --out figures --scores probability --fake-is 1 --column score=p_fake
     """
     from fakeinstruct.base.errors import Rejects
     from fakeinstruct.chains.store import open_chains
     from fakeinstruct.cli.figures import print_figures
-    from fakeinstruct.forensics.answers import open_answers
+    from fakeinstruct.cli.detectors import open_detector, print_table
     from fakeinstruct.measure.beside import named_paths
     from fakeinstruct.measure.reading import named_aggregation
     from fakeinstruct.measure.run import measure as run
 
     rejects = Rejects()
+    known = None if chains is None else open_chains(chains, image_root=image_root)
     figures = run(
-        [open_answers(folder) for folder in answers],
+        [
+            open_detector(path, scores, positive, fake_is, column, known, image_root, rejects)
+            for path in answers
+        ],
         out,
-        chains=None if chains is None else open_chains(chains, image_root=image_root),
+        chains=known,
         baselines=baseline or (),
         beside=named_paths(beside or ()),
         expert=expert,
@@ -104,5 +121,7 @@ def measure(
         seed=seed,
         rejects=rejects,
     )
+    for table in figures["provenance"]["tables"]:
+        print_table(table)
     print_figures(figures, out)
     close(rejects, out)

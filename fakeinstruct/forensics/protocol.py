@@ -124,10 +124,13 @@ class Evaluation(Protocol):
 
 
 def prompts_sha256(readouts: Sequence[Readout], open: Sequence[OpenPrompt] = ()) -> str:
-    """A hash of all that is asked and of how it is read, whoever was trained on it and whatever was fitted."""
-    fitted = {"trained", "scale", "bias", "fitted_on", "fitted_items"}
+    """A hash of what is asked and where which words are read, in this order, whatever a model has learned of it."""
+    pinned = ("prompt", "position", "prefix", "after", "fake", "real")
     return fingerprint(
-        [*(each.model_dump(exclude=fitted) for each in readouts), *(each.model_dump() for each in open)]
+        [
+            [[getattr(each, name) for name in pinned] for each in readouts],
+            [[each.kind, each.prompt] for each in open],
+        ]
     )
 
 

@@ -41,13 +41,16 @@ def brier(y_true: ArrayLike, margin: ArrayLike, scale: float = 1.0, bias: float 
 
 
 def nll(y_true: ArrayLike, margin: ArrayLike, scale: float = 1.0, bias: float = 0.0) -> float:
-    """Negative log-likelihood of the truth in nats an image, computed from margins and so always finite.
+    """Negative log-likelihood of the truth in nats an image, computed from margins and so finite for finite ones.
 
     Raises:
-        UnavailableError: If there are no images.
+        UnavailableError: If there are no images, or a probability of exactly 0 or 1 is wrong.
     """
     sign = np.where(_some(y_true), 1.0, -1.0)
-    return float(np.mean(np.logaddexp(0, -sign * (scale * np.asarray(margin, dtype=np.float64) + bias))))
+    each = np.logaddexp(0, -sign * (scale * np.asarray(margin, dtype=np.float64) + bias))
+    if not np.isfinite(each).all():
+        raise UnavailableError(f"infinite: {np.isinf(each).sum():,} wrong verdicts have probability exactly 0 or 1")
+    return float(np.mean(each))
 
 
 def _some(y_true: ArrayLike) -> NDArray[np.bool_]:
@@ -137,6 +140,13 @@ def reliability(
     )
 
 
+def _finite(margin: ArrayLike) -> NDArray[np.float64]:
+    values = np.asarray(margin, dtype=np.float64)
+    if sure := int((~np.isfinite(values)).sum()):
+        raise UnavailableError(f"{sure:,} probabilities are exactly 0 or 1: they have no margin to fit")
+    return values
+
+
 def fit_scale_bias(y_true: ArrayLike, margin: ArrayLike) -> tuple[float, float]:
     """Scale and bias of `sigmoid(scale * margin + bias)` by maximum likelihood, without penalty.
 
@@ -155,7 +165,7 @@ def fit_scale_bias(y_true: ArrayLike, margin: ArrayLike) -> tuple[float, float]:
         UnavailableError: If one of the classes is absent, or all margins are equal.
     """
     truth = both_classes(y_true)
-    values = np.asarray(margin, dtype=np.float64)
+    values = _finite(margin)
     fakes, reals = int(truth.sum()), int((~truth).sum())
     centre, spread = float(values.mean()), float(values.std())
     if spread == 0:
@@ -186,7 +196,7 @@ def fit_bias(y_true: ArrayLike, margin: ArrayLike) -> float:
         UnavailableError: If one of the classes is absent.
     """
     truth = both_classes(y_true)
-    values = np.asarray(margin, dtype=np.float64)
+    values = _finite(margin)
     beyond = np.log(len(values)) + 1  # there all probabilities together are less than one image
     low, high = -float(values.max() + beyond), -float(values.min() - beyond)
     return float(brentq(lambda bias: expit(values + bias).sum() - truth.sum(), low, high, xtol=1e-10))

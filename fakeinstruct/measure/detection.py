@@ -185,7 +185,10 @@ def best_threshold(y_true: ArrayLike, margin: ArrayLike) -> float:
     reals = np.bincount(inverse[~truth], minlength=len(values))
     # right verdicts of a threshold just below each value, and of one above all: fakes above + reals below
     right = np.append(fakes[::-1].cumsum()[::-1], 0) + np.insert(reals.cumsum(), 0, 0)
-    thresholds = np.concatenate([values[:1] - 1, (values[:-1] + values[1:]) / 2, values[-1:] + 1])
+    reach = np.abs(values[np.isfinite(values)]).max(initial=0) + 1
+    ends = np.clip(values, -reach, reach)  # no threshold lies beyond an infinite margin, of a probability of 0 or 1
+    thresholds = np.concatenate([ends[:1] - 1, (ends[:-1] + ends[1:]) / 2, ends[-1:] + 1])
+    right[[0, -1]] = np.where(np.isfinite(values[[0, -1]]), right[[0, -1]], -1)
     best = thresholds[right == right.max()]
     return float(best[np.abs(best).argmin()])
 

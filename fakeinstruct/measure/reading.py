@@ -18,7 +18,7 @@ from fakeinstruct.measure.scores import Scores
 
 COLUMNS = (
     *("item", "chain", "image", "kind", "template", "prompt", "position", "trained", "look", "condition"),
-    *("trace", "attribute", "sample", "label", "manipulation", "generator", "group", "split"),
+    *("trace", "attribute", "sample", "label", "manipulation", "generator", "camera_set", "group", "split"),
     *("words", "classes", "margin", "label_mass", "choice", "target", "text", "verdict", "error"),
 )
 """Columns of an answer set that figures are computed from."""
@@ -43,6 +43,7 @@ class Answers:
         prior: Verdicts on pictures that show nothing.
         interventions: Verdicts on images of which a region was changed; in no figure of detection.
         choices: Rows of multiple-choice questions.
+        pairs: Verdicts asked as pairs where chains were asked too; alone, they are verdicts like any.
         skipped: Number of rows without a figure, as (kind, split, reason) to count.
         texts: Generated explanation of a clean image's verdict, by chain id, where one was asked for.
         paths: Image path relative to the image root, by chain id.
@@ -57,6 +58,7 @@ class Answers:
     prior: Rows
     interventions: Rows
     choices: Rows
+    pairs: Rows
     skipped: Counter[tuple[str, str, str]]
     texts: dict[str, str] = field(default_factory=dict)
     paths: dict[str, str] = field(default_factory=dict)
@@ -100,10 +102,14 @@ def read_answers(answers: Sequence[AnswerSet], aggregation: Aggregation | None =
     _check_repeats(rows)
     skipped: Counter[tuple[str, str, str]] = Counter()
     silent: dict[str, str] = {}
-    kept: dict[str, Rows] = {"verdict": [], "choice": [], "prior": [], "intervention": []}
+    kept: dict[str, Rows] = {"verdict": [], "choice": [], "prior": [], "intervention": [], "pair": []}
     for row in rows:
         row["chain"] = row["chain"] or row["item"]
+    chains_asked = any(row["kind"] == "verdict" and row["item"] == row["chain"] for row in rows)
+    for row in rows:
         kind = kind_of(row)
+        if kind == "verdict" and chains_asked and row["item"] != row["chain"]:
+            kind = "pair"  # asked in wordings that differ by image: no score to join with the others
         reason = _reason_to_skip(row) or (aggregation and _aggregate(row, aggregation))
         if reason:
             split = row["split"] or "test"
@@ -122,6 +128,7 @@ def read_answers(answers: Sequence[AnswerSet], aggregation: Aggregation | None =
         prior=kept["prior"],
         interventions=kept["intervention"],
         choices=kept["choice"],
+        pairs=kept["pair"],
         skipped=skipped,
         texts={row["chain"]: row["text"] for row in reversed(clean) if row["text"]},  # the leading prompt's
         paths={row["chain"]: row["image"] for row in verdicts if row["image"]},

@@ -17,6 +17,9 @@ from fakeinstruct.measure.figure import UnavailableError
 FEWEST_FALSE_ALARMS = 10
 """A rate of false alarms at which fewer reals than this are called fake is not told from its neighbours."""
 
+RATES = {"tpr_fpr_0_01": 0.01, "tpr_fpr_0_001": 0.001}
+"""Shares of false alarms at which finds are counted, by the figure's name."""
+
 ROUNDING = 1e-9
 """Slack of a rate that is compared with a sum: 0.07 x 100 is not 7 in floating point."""
 

@@ -1,4 +1,4 @@
-"""From answer sets to `figures.json` and `report.html`."""
+"""From answer sets to figures and their report."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from fakeinstruct.base.errors import Rejects, UsageError
-from fakeinstruct.base.files import atomic_write, sha256_file, write_json
+from fakeinstruct.base.files import sha256_file
 from fakeinstruct.base.versions import versions
 from fakeinstruct.chains.store import ChainSet
 from fakeinstruct.expert.card import CARD, Aggregation
@@ -17,15 +17,19 @@ from fakeinstruct.forensics.answers import AnswerSet
 from fakeinstruct.measure.beside import CACHE, Company
 from fakeinstruct.measure.calibrate import stored_readouts
 from fakeinstruct.measure.choices import choice_figures
+from fakeinstruct.measure.detector_table import DetectorTable
 from fakeinstruct.measure.figure import rounded
 from fakeinstruct.measure.figures import detector_figures
 from fakeinstruct.measure.fitting import Fit, aggregations, apply, choose, fit, stored_fit
 from fakeinstruct.measure.interventions import intervention_figures
 from fakeinstruct.measure.joining import is_clean, join_prompts
+from fakeinstruct.measure.pair_verdicts import pair_figures
 from fakeinstruct.measure.prior import PriorMargins, prior_figures, prior_margins, subtract
 from fakeinstruct.measure.prompts import prompt_figures
 from fakeinstruct.measure.reading import Answers, read_answers
-from fakeinstruct.measure.report import Material, render
+from fakeinstruct.measure.report import Material
+from fakeinstruct.measure.report_files import write_report
+from fakeinstruct.measure.report_gallery import Pictures, cited_regions, named_boxes, surest_mistakes
 from fakeinstruct.measure.scores import Scores
 
 PACKAGES = ("numpy", "scipy", "scikit-learn", "matplotlib", "pyarrow", "torch")
@@ -46,7 +50,7 @@ def measure(
     seed: int = 0,
     rejects: Rejects | None = None,
 ) -> dict[str, Any]:
-    """Compute the figures of one expert's answers and write `figures.json` and `report.html`.
+    """Compute the figures of one expert's answers and write `figures.json`, `figures.md` and `report.html`.
 
     Figures are of the test split (an image without a split counts as test) and of clean images; the
     validation split, if it was answered, gives scale, bias and threshold. The same answers, chains and seed
@@ -94,13 +98,8 @@ def measure(
         "aggregated_anew": aggregation is not None,
         "left_out": len(_clean(everything.scores, "test")) - len(test),
     }
-    material = Material(
-        test, others, fitted.source is not None, read.texts, read.paths, _image_root(answers, chains), seed
-    )
-    page = render(figures, material)
-    with atomic_write(out / "report.html") as file:
-        file.write(page.encode())
-    write_json(out / "figures.json", figures)
+    pictures = _pictures(answers, read, test, chains)
+    write_report(figures, Material(test, others, fitted.source is not None, pictures, seed), out)
     return figures
 
 
@@ -122,6 +121,7 @@ def expert_figures(
         row["no_verdict"] = _no_verdict(row, read.speechless[split])
     choices = [row for row in read.choices if (row["split"] or "test") == "test" and is_clean(row)]
     figures["choices"] = {**choice_figures(choices), "skipped": read.skipped_of("choice", "test")}
+    figures["pair_verdicts"] = pair_figures(read.pairs)
     figures["prompts"] = prompt_figures(read.by_prompt, prior, seed)
     figures["prior"] = prior_figures(prior)
     figures["interventions"] = intervention_figures(read.interventions, read.by_prompt, seed)
@@ -167,6 +167,15 @@ def _prior_subtracted(read: Answers, prior: PriorMargins, seed: int) -> dict[str
     return {**detector_figures(apply(fitted, scores, by_prompt), fitted, seed), "fit": fitted.json()}
 
 
+def _pictures(
+    answers: Sequence[AnswerSet], read: Answers, test: Scores, chains: ChainSet | None
+) -> Pictures:
+    """What is known of the pictures that the page shows."""
+    shown = {str(test.image[index]) for indices in surest_mistakes(test).values() for index in indices}
+    root = _image_root(answers, chains)
+    return Pictures(root, read.paths, read.texts, named_boxes(answers, shown), cited_regions(chains, shown))
+
+
 def _image_root(answers: Sequence[AnswerSet], chains: ChainSet | None) -> Path | None:
     """Where the pictures lie: as the chain set says, or the answers, relative to them or to here."""
     if chains is not None:
@@ -201,5 +210,6 @@ def _provenance(
             for kind in sorted({kind for kind, _, _ in read.skipped})
         },
         "answers": [each.meta.model_dump(mode="json") for each in answers],
+        "tables": [each.said for each in answers if isinstance(each, DetectorTable)],
         "chains_sha256": None if chains is None else sha256_file(chains.file),
     }

@@ -26,6 +26,7 @@ class Scores:
         margin: Logit of fake minus real, float32; see `joining` where an image was asked about several times.
         group: What the image was made from; its own id where nobody said.
         generator: Generator or kind of edit of a fake, "" for reals.
+        camera_set: Source of a real image, "" for fakes and where nobody said.
         manipulation: How the image came to be, "" where nobody said.
         split: Part of the set; "test" where nobody said.
         condition: Perturbation, "clean" for none.
@@ -39,6 +40,7 @@ class Scores:
     margin: NDArray[np.float32]
     group: NDArray[np.object_]
     generator: NDArray[np.object_]
+    camera_set: NDArray[np.object_]
     manipulation: NDArray[np.object_]
     split: NDArray[np.object_]
     condition: NDArray[np.object_]
@@ -89,6 +91,7 @@ class Scores:
             margin=np.array([row["margin"] for row in rows], dtype=np.float32),
             group=np.where(group == "", image, group),
             generator=np.where(fake, generator, ""),
+            camera_set=np.where(fake, "", column("camera_set", "")),
             manipulation=column("manipulation", ""),
             split=column("split", "test"),
             condition=column("condition", "clean"),

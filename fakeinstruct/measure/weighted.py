@@ -97,14 +97,13 @@ class CalibrationError:
     def __call__(self, weights: NDArray[np.float64]) -> Figures:
         own = np.take(weights, self._group, axis=1)
         total = own.sum(axis=1)
+        some = np.where(total > 0, total, np.nan)
         residual = own * self._residual
-        with np.errstate(invalid="ignore"):
-            grid = np.zeros((len(weights), CELLS))
-            grid[:, self._cells] = np.add.reduceat(residual, self._starts, axis=1) / total[:, None]
-            found = {"smooth_ece": smooth_errors(np.nan_to_num(grid))}
-            if self._bins is not None:
-                binned = np.add.reduceat(residual, self._bins, axis=1)
-                found["ece"] = np.abs(binned).sum(axis=1) / total
+        grid = np.zeros((len(weights), CELLS))
+        grid[:, self._cells] = np.add.reduceat(residual, self._starts, axis=1) / np.maximum(total, 1)[:, None]
+        found = {"smooth_ece": np.where(total > 0, smooth_errors(grid), np.nan)}
+        if self._bins is not None:
+            found["ece"] = np.abs(np.add.reduceat(residual, self._bins, axis=1)).sum(axis=1) / some
         return found
 
 

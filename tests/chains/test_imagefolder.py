@@ -505,3 +505,12 @@ def test_a_backslash_in_a_name_is_said(tmp_path):
     rejects = Rejects()
     assert import_chains("imagefolder", tmp_path / "set", tmp_path / "out", rejects=rejects).chains == 2
     assert "holds a backslash" in str(rejects.errors[0])
+
+
+def test_a_split_of_one_label_is_noted_with_what_to_do(tmp_path):
+    for name in ("train/REAL/1", "train/FAKE/2", "val/FAKE/3"):
+        picture(tmp_path / "src" / f"{name}.png", int(name[-1]))
+    summary = import_chains("imagefolder", tmp_path / "src", tmp_path / "out")
+    (said,) = [remark for remark in summary.remarks if "only" in remark]
+    assert said.startswith("the split 'validation' holds fake images only, and expand gives no pairs of it; ")
+    assert "--validation 0.3" in said

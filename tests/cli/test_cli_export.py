@@ -88,3 +88,15 @@ def test_card_names_its_two_files(folder):
 def test_help_has_examples():
     for verb in ("export", "card"):
         assert f"fakeinstruct {verb} pairs" in fakeinstruct(verb, "--help").stdout
+
+
+def test_an_export_with_labels_becomes_pairs_again(folder, tmp_path):
+    done = fakeinstruct("export", folder, "--format", "jsonl", "--out", tmp_path / "out")
+    assert done.returncode == 0, done.stderr
+    root = tmp_path / "pictures"
+    done = fakeinstruct("pairs", tmp_path / "out", "--out", tmp_path / "again", "--image-root", root)
+    assert done.returncode == 3, done.stderr  # the evaluation item has no answer
+    assert "2 pairs of 1 images in" in done.stdout
+    assert "rejected 1: ends without an answer" in done.stderr
+    assert "score and detect will have no readout" in done.stderr
+    assert (tmp_path / "again" / "rejects.jsonl").is_file()

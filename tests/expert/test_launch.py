@@ -6,7 +6,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from drawn import make_chains, make_pairs
-from running import small_recipe
+from running import finish, small_recipe, start, write_recipe
 from transformers import AutoConfig
 
 from fakeinstruct.base.errors import ExitStatus, FakeInstructError, UsageError
@@ -256,3 +256,14 @@ def test_a_folder_that_is_trained_in_is_locked(tmp_path):
 
 def test_a_user_who_stops_is_told_where_it_goes_on(tmp_path):
     assert "begins anew" in how_to_go_on(RunFolder(tmp_path))
+
+
+def test_the_command_line_says_how_a_prepared_run_is_started(base_folder, pairs_folder, tmp_path):
+    file = write_recipe(small_recipe(base_folder, pairs_folder, tmp_path / "run"), tmp_path / "recipe.yaml")
+    status, printed, said = finish(start(file, "--prepare"))
+    assert status == 0, said
+    assert printed.startswith(
+        f"prepared: {tmp_path / 'run'}; start it with the same command without --prepare"
+    )
+    status, _, said = finish(start(file, "--prepare", "--dry-run"))
+    assert (status, "are three things" in said) == (2, True)

@@ -3,11 +3,14 @@
 import json
 
 import pytest
+from datasets import Dataset
 from PIL import Image
 from published_layout import LAYOUTS, write_published
-from running import small_recipe
+from running import run_recipe, small_recipe
 
 from fakeinstruct.base.errors import UsageError
+from fakeinstruct.expert.card import load_card
+from fakeinstruct.expert.launch import train
 from fakeinstruct.expert.processors import load_processor
 from fakeinstruct.expert.published import PUBLISHED
 from fakeinstruct.expert.recipe import load_recipe
@@ -102,3 +105,25 @@ def test_a_folder_without_a_processor_says_what_is_assumed(tmp_path):
 def test_a_limit_in_another_place_is_pointed_to_its_own(key):
     with pytest.raises(UsageError, match=r"there is no .* here\. Give data\.max_pixels\."):
         load_recipe("qwen2.5-vl-7b-lora", [key])
+
+
+@pytest.mark.slow
+def test_an_expert_keeps_the_limit_that_it_was_trained_with(pairs_folder, tmp_path):
+    """16 x 16 pixels are 4 tokens; limited to 128 pixels, 1: in the rows, in training, and in the expert's processor."""
+    write_published("qwen2_5_vl", tmp_path / "base").save_pretrained(tmp_path / "base")
+    lora = {"method": "lora", "parts": ["language_model"], "lora": {"rank": 2, "alpha": 4}}
+    recipe = small_recipe(
+        tmp_path / "base", pairs_folder, tmp_path / "run", data={"max_pixels": 128}, tune=lora
+    )
+    run = run_recipe(recipe)
+    assert set(Dataset.from_file(str(run.rows))["tokens"]) <= {
+        length - 3 for length in whole_tokens(tmp_path / "base", pairs_folder, tmp_path)
+    }
+    assert costs(load_processor(run.expert), 16, 16) == 1
+    assert load_card(run.expert).trained_on["recipe"]["data"]["max_pixels"] == 128
+
+
+def whole_tokens(base, pairs_folder, folder):
+    """Lengths of the same pairs without a limit."""
+    train(small_recipe(base, pairs_folder, folder / "whole"), start=False)
+    return set(Dataset.from_file(str(folder / "whole" / "rows.arrow"))["tokens"])
