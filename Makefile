@@ -38,7 +38,9 @@ cifake: install  ## the whole way on CIFAKE: make cifake DATA=cifake.zip
 		--generator stable-diffusion-1.4 --camera-set cifar-10
 	$(BIN)/fakeinstruct expand $(CIFAKE)/chains --out $(CIFAKE)/pairs --seed 0 --pairs 1000000
 	$(BIN)/fakeinstruct train cifake pairs=$(CIFAKE)/pairs out=$(CIFAKE)/train
-	$(BIN)/fakeinstruct score $(CIFAKE)/train/expert $(CIFAKE)/chains --out $(CIFAKE)/answers
+	$(BIN)/fakeinstruct score $(CIFAKE)/train/expert $(CIFAKE)/chains --out $(CIFAKE)/answers \
+		--prompts 5 --held-out 2 \
+		--condition jpeg-90 --condition jpeg-75 --condition jpeg-50 --condition blur-1 --condition resize-0.5
 	$(BIN)/fakeinstruct calibrate $(CIFAKE)/train/expert $(CIFAKE)/answers
 	$(BIN)/fakeinstruct measure $(CIFAKE)/answers --chains $(CIFAKE)/chains --out $(CIFAKE)/report \
 		--baseline cnn --baseline statistics --baseline metadata

@@ -151,6 +151,8 @@ class Begun:
 def find_place(processor: Any, begun: Begun, question: Question) -> Rationale:
     """Find the verdict of a text and spell the question's label words at its place."""
     text = begun.text()
+    if not question.words:  # it asks for words and no verdict
+        return Rationale(text.strip())
     verdict = find_verdict(text, question.words, question.after)
     if verdict is None:
         return Rationale(text.strip(), error=f"wrote no verdict: '{printable(text.strip())[-80:]}'")

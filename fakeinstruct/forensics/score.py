@@ -18,6 +18,7 @@ from fakeinstruct.chains.store import ChainSet
 from fakeinstruct.expand.pair import PairSet
 from fakeinstruct.expert.card import Readout
 from fakeinstruct.forensics.answers import AnswerSet, AnswersMeta, open_answers, write_part
+from fakeinstruct.forensics.benchmark import benchmark_questions
 from fakeinstruct.forensics.expert import Expert
 from fakeinstruct.forensics.intervene import twin_paths
 from fakeinstruct.forensics.perturb import decoders
@@ -163,6 +164,8 @@ def asked(
     Raises:
         UsageError: If interventions are asked for of pairs.
     """
+    if isinstance(items, ChainSet) and protocol.questions == "benchmark":
+        return benchmark_questions(items, readouts, protocol, rejects)
     if isinstance(items, ChainSet):
         twins = twin_paths(items) if "repair" in protocol.interventions else {}
         questions = chain(

@@ -160,6 +160,9 @@ class ServerAsker:
     async def _answer(self, connection: Connection, question: Question, row: dict[str, Any]) -> None:
         prompt = self.resolve(question)
         completion = read_completion(await connection.complete(self._body(question)))
+        if not question.words:  # it asks for words and no verdict
+            row["text"] = completion.text
+            return
         if not completion.places:
             raise GarbageError("the server's answer has no log-probabilities")
         place, words = completion.places[0], [word.text for word in prompt.words]

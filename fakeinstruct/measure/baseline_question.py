@@ -25,7 +25,7 @@ from fakeinstruct.measure.scores import Scores
 
 COLUMNS = (
     *("item", "chain", "kind", "template", "prompt", "position", "look", "condition", "trace", "sample"),
-    *("label", "manipulation", "generator", "group", "split"),
+    *("label", "manipulation", "generator", "camera_set", "group", "split"),
 )
 """Columns of an answer that say what was asked about which image."""
 

@@ -166,6 +166,7 @@ def _readable(
                 "label": "fake" if chain.label is Label.FAKE else "real",
                 "group": chain.group,
                 "generator": chain.generator,
+                "camera_set": chain.camera_set,
                 "manipulation": chain.manipulation,
                 "split": chain.split,
             }

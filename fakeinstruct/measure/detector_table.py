@@ -295,7 +295,8 @@ def _answer(cells: Mapping[str, str | None], said: TableFormat, index: ChainInde
     }
     merged = {"chain": name, "image": name, **known} | {key: text for key, text in own.items() if text}
     if merged["label"] == "real":
-        merged["generator"] = None  # a table may name the source of its reals there
+        # a table may name the source of its reals there: the generator whose fakes they stand beside, for one
+        merged |= {"camera_set": cells.get("generator") or known.get("camera_set"), "generator": None}
     condition = cells.get("condition") or "clean"
     return {"item": name, "kind": "verdict", "condition": condition, "prompt": cells.get("prompt") or "", **merged}
 

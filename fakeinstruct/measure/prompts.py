@@ -9,10 +9,11 @@ import numpy as np
 
 from fakeinstruct.measure import calibration, detection
 from fakeinstruct.measure.figure import Row, UnavailableError
-from fakeinstruct.measure.figures import label_mass, rank
+from fakeinstruct.measure.figures import label_mass
 from fakeinstruct.measure.joining import Asked, ByPrompt, Rows, is_clean
 from fakeinstruct.measure.prior import PriorMargins
 from fakeinstruct.measure.scores import Scores
+from fakeinstruct.measure.slices import rank
 
 MOST_PROMPTS = 50
 """Of more wordings than this (pairs are asked in hundreds) no table is given: each has too few images."""

@@ -81,7 +81,9 @@ class Answers:
             key: [row for row in rows if row["chain"] not in images] for key, rows in self.by_prompt.items()
         }
         changed = [row for row in self.interventions if row["chain"] not in images]
-        return replace(self, scores=join_prompts(by_prompt), by_prompt=by_prompt, interventions=changed)
+        pairs = [row for row in self.pairs if row["chain"] not in images]
+        scores = join_prompts(by_prompt)
+        return replace(self, scores=scores, by_prompt=by_prompt, interventions=changed, pairs=pairs)
 
 
 def read_answers(answers: Sequence[AnswerSet], aggregation: Aggregation | None = None) -> Answers:

@@ -14,7 +14,7 @@ from fakeinstruct.measure.calibration import probability, reliability
 from fakeinstruct.measure.figure import UnavailableError
 from fakeinstruct.measure.report_gallery import Pictures, gallery
 from fakeinstruct.measure.report_missing import missing_figures, missing_sections
-from fakeinstruct.measure.report_tables import named, part
+from fakeinstruct.measure.report_tables import named, part, shown
 from fakeinstruct.measure.scores import Scores
 
 SHOWN_REASONS = 40
@@ -48,7 +48,7 @@ def render(figures: Mapping[str, Any], material: Material) -> str:
         material: Scores, pictures and explanations.
     """
     jinja = environment("fakeinstruct.measure")
-    jinja.filters["ci"] = _interval
+    jinja.filters |= {"ci": _interval, "shown": lambda cell: shown(cell, "–")}
     return jinja.get_template("report.html.jinja").render(
         figures=figures,
         test=figures["overall"]["test"],
@@ -56,6 +56,7 @@ def render(figures: Mapping[str, Any], material: Material) -> str:
         reasons=missing_figures(figures),
         absent=missing_sections(figures),
         skipped=_skipped(figures),
+        shown_reasons=SHOWN_REASONS,
         drawings=drawings(figures, material),
         plain={name: named(name, part(figures, name)) for name in PLAIN if part(figures, name)},
         mistakes=gallery(material.test, material.calibrated, material.pictures),

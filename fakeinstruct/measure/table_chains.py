@@ -60,6 +60,7 @@ def _known(chain: Chain) -> dict[str, Any]:
         "label": str(chain.label),
         "group": chain.group,
         "generator": chain.generator,
+        "camera_set": chain.camera_set,
         "split": None if chain.split is None else str(chain.split),
         "manipulation": None if chain.manipulation is None else str(chain.manipulation),
     }
