@@ -12,7 +12,7 @@ INSTALLED := $(VENV)/.installed
 export DS_BUILD_OPS := 0
 export HF_HUB_OFFLINE ?= 1
 
-.PHONY: help install demo cifake bench-expand bench-train bench-score test test-all lint types format quality snapshots clean
+.PHONY: help install demo cifake bench-expand bench-train bench-score bench-measure test test-all lint types format quality snapshots clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  \1|\2/' | column -t -s '|'
@@ -53,6 +53,9 @@ bench-train: install  ## training beside TRL's SFTTrainer; IMAGES and THREADS sa
 
 bench-score: install  ## five prompts an image: one pass beside five, and beside free generation; IMAGES and THREADS
 	$(BIN)/python benchmarks/score.py --images $(or $(IMAGES),16) --threads $(or $(THREADS),2) --out $(RUNS)/bench-score
+
+bench-measure: install  ## 100,000 answers, 1,000 clustered bootstraps of every figure; ANSWERS says how many
+	$(BIN)/python benchmarks/measure.py --answers $(or $(ANSWERS),100000) --out $(RUNS)/bench-measure
 
 test: install  ## the quick tests
 	$(BIN)/python -m pytest -m "not slow"

@@ -34,12 +34,13 @@ from transformers import (
 from fakeinstruct.base.errors import Rejects
 from fakeinstruct.expand.pair import Pair, PairSet, open_pairs
 from fakeinstruct.expert.attention import use_tree_attention
+from fakeinstruct.expert.chosen import choose
 from fakeinstruct.expert.collate import PackCollator
-from fakeinstruct.expert.launch import vocabulary_texts
 from fakeinstruct.expert.order import Packing
 from fakeinstruct.expert.packing import plain_positions
+from fakeinstruct.expert.prepare import vocabulary_texts
 from fakeinstruct.expert.recipe import Data, Loss, load_recipe
-from fakeinstruct.expert.rows import RowWriter, choose, index_of
+from fakeinstruct.expert.rows import RowWriter, index_of
 from fakeinstruct.expert.sampler import PackSampler
 from fakeinstruct.expert.small import build_small
 from fakeinstruct.expert.trainer import ExpertTrainer

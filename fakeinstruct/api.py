@@ -21,10 +21,14 @@ from fakeinstruct.forensics.answers import open_answers
 from fakeinstruct.forensics.ask import ask, ask_all
 from fakeinstruct.forensics.detect import detect, detect_all
 from fakeinstruct.forensics.expert import load_expert
-from fakeinstruct.forensics.protocol import Protocol
+from fakeinstruct.forensics.protocol import Protocol, load_evaluation
 from fakeinstruct.forensics.score import score
 from fakeinstruct.measure.audit.run import audit
 from fakeinstruct.measure.calibrate import calibrate
+from fakeinstruct.measure.compare import compare
+from fakeinstruct.measure.detector_table import open_table
+from fakeinstruct.measure.evaluate import evaluate
+from fakeinstruct.measure.evaluations.needs import open_items
 from fakeinstruct.measure.run import measure
 
 __all__ = [
@@ -34,11 +38,14 @@ __all__ = [
     "ask_all",
     "audit",
     "calibrate",
+    "compare",
     "detect",
     "detect_all",
+    "evaluate",
     "expand",
     "export",
     "import_chains",
+    "load_evaluation",
     "load_expert",
     "load_recipe",
     "make_pairs",
@@ -47,7 +54,9 @@ __all__ = [
     "merge_chains",
     "open_answers",
     "open_chains",
+    "open_items",
     "open_pairs",
+    "open_table",
     "reencode",
     "run_demo",
     "score",

@@ -2,111 +2,49 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 from fakeinstruct.base.errors import printable
+from fakeinstruct.measure.report_cells import Table, shown
+from fakeinstruct.measure.report_tables import conditions, headline, interventions, prompts
 
 WIDTH = 120
 """Columns of the printed tables where standard output is a file or a pipe."""
 
-PLAIN = ("average_precision", "accuracy_half", "accuracy_validation_threshold", "brier", "nll", "ece")
-"""Rows of the table after AUC and its interval, as they are called in `figures.json`."""
-
-LONGEST_PROMPT = 48
-"""Characters of a prompt that are printed."""
+LONGEST_NAME = 48
+"""Characters of a row's name that are printed, which may be a prompt."""
 
 
 def print_figures(figures: dict[str, Any], out: Path) -> None:
     """Print the tables of figures, what a reader of them has to know, and the path of the report."""
-    from rich.console import Console
-
-    terminal = Console()
-    console = terminal if terminal.is_terminal else Console(width=WIDTH)
-    for table in tables(figures):
-        console.print(table)
+    console = print_tables(tables(figures))
     for remark in remarks(figures):
         console.print(printable(remark), markup=False, highlight=False)
     console.print(f"report: {out / 'report.html'}", markup=False, highlight=False, soft_wrap=True)
 
 
-def tables(figures: dict[str, Any]) -> Iterator[Any]:
-    """The tables that these figures fill: the headline always, the others where something was asked."""
-    yield headline_table(figures)
+def print_tables(tables: Iterable[Table]) -> Any:
+    """Print tables to standard output, and return the console they went to."""
+    from rich.console import Console
+
+    terminal = Console()
+    console = terminal if terminal.is_terminal else Console(width=WIDTH)
+    for table in tables:
+        console.print(_printed(table))
+    return console
+
+
+def tables(figures: dict[str, Any]) -> Iterator[Table]:
+    """The tables that are printed: the headline always, the others where something was asked."""
+    yield headline(figures)
     if figures["per_condition"]:
-        yield conditions_table(figures)
+        yield conditions(figures)
     if len(figures["prompts"]["per_prompt"]) > 1:
-        yield prompts_table(figures["prompts"])
+        yield prompts(figures)
     if figures["interventions"]:
-        yield interventions_table(figures["interventions"])
-
-
-def headline_table(figures: dict[str, Any]) -> Any:
-    """The headline figures of the test split as a rich table, a column a detector."""
-    detectors = {"expert": figures}
-    if figures["prior_subtracted"]:
-        detectors["prior subtracted"] = figures["prior_subtracted"]
-    detectors |= figures["baselines"]
-    table = _table("test split", "figure", *detectors)
-
-    def row(name: str, values: list[Any]) -> None:
-        _add(table, name, *values)
-
-    tests = [each["overall"]["test"] for each in detectors.values()]
-    for name in ("n", "n_fake", "n_real", "auc"):
-        row(name, [test[name] for test in tests])
-    row("auc, 95 % interval", [_interval(test) for test in tests])
-    for name in PLAIN:
-        row(name, [test[name] for test in tests])
-    for name in ("brier", "nll", "ece"):
-        row(f"{name}, calibrated", [test["calibrated"][name] for test in tests])
-    for title, part in (("per_manipulation", "auc, all {}"), ("per_generator", "auc, {}")):
-        for name in figures[title]:
-            row(part.format(name), [each[title].get(name, {}).get("auc") for each in detectors.values()])
-    for kind in ("generated", "edited"):
-        means = [each["mean_per_group"][kind] for each in detectors.values()]
-        if any(mean is not None for mean in means):
-            row(f"auc, mean per photograph, {kind}", means)
-    if figures["choices"]["n"]:
-        blank = [None] * (len(detectors) - 1)
-        row("choice accuracy", [figures["choices"]["accuracy"], *blank])
-        row("choice accuracy of chance", [figures["choices"]["chance"], *blank])
-    return table
-
-
-def conditions_table(figures: dict[str, Any]) -> Any:
-    """Figures of the test split after processing, the clean images first."""
-    columns = ("n", "auc", "95 % interval", "accuracy_half", "ece", "ece, calibrated")
-    table = _table("test split after processing", "condition", *columns)
-    for name, row in {"clean": figures["overall"]["test"], **figures["per_condition"]}.items():
-        calibrated = row["calibrated"]["ece"]
-        _add(table, name, row["n"], row["auc"], _interval(row), row["accuracy_half"], row["ece"], calibrated)
-    return table
-
-
-def prompts_table(prompts: dict[str, Any]) -> Any:
-    """Figures of the test split by prompt."""
-    columns = ("trained", "auc", "95 % interval", "ece", "label mass", "prior")
-    table = _table("test split by prompt", "prompt", *columns)
-    for row in prompts["per_prompt"]:
-        trained = {True: "yes", False: "no", None: "?"}[row["trained"]]
-        prior = list(row["prior"].values())
-        shown = row["prompt"]
-        shown = shown if len(shown) <= LONGEST_PROMPT else f"{shown[: LONGEST_PROMPT - 1]}…"
-        values = (row["auc"], _interval(row), row["ece"], row["label_mass"])
-        _add(table, shown, trained, *values, sum(prior) / len(prior) if prior else None)
-    return table
-
-
-def interventions_table(interventions: dict[str, Any]) -> Any:
-    """Mean drops of the margin where a cited region was changed, and where a random one was."""
-    columns = ("traces", "cited", "random", "difference", "95 % interval")
-    table = _table("drop of the margin", "region changed by", *columns)
-    for name, row in interventions.items():
-        interval = None if row["low"] is None else f"{row['low']:.4f}–{row['high']:.4f}"
-        _add(table, name, row["n"], row["cited"], row["random"], row["difference"], interval)
-    return table
+        yield interventions(figures, by_attribute=False)
 
 
 def remarks(figures: dict[str, Any]) -> list[str]:
@@ -115,6 +53,10 @@ def remarks(figures: dict[str, Any]) -> list[str]:
     said = []
     if reason := test["unavailable"].get("auc_low"):
         said.append(f"no interval: {reason}")
+    if test["auc"] is not None and test["auc"] < 0.5:
+        said.append(
+            f"auc {test['auc']:.4f} is below chance: fake and real may be reversed; it is reported as it is"
+        )
     if test["skipped"]["n"]:
         said.append(f"skipped, without a figure: {test['skipped']['n']:,}")
     if test["no_verdict"]["n"]:
@@ -126,6 +68,10 @@ def remarks(figures: dict[str, Any]) -> list[str]:
         said.append(f"left out, because the bias was fitted on them: {provenance['left_out']:,} images")
     if provenance["aggregated_anew"]:
         said.append(f"margins aggregated anew by {provenance['aggregation']}")
+    said += [f"{name}: {each['note']}" for name, each in figures["baselines"].items() if each.get("note")]
+    for name, each in figures["baselines"].items():
+        if each.get("lacking"):
+            said.append(f"{name} has no figure of {each['lacking']:,} of the expert's images")
     for kind, row in figures["interventions"].items():
         if reason := row["unavailable"].get("low"):
             said.append(f"no interval of {kind}: {reason}")
@@ -153,30 +99,15 @@ def _of_the_fit(fit: dict[str, Any]) -> Iterator[str]:
         yield f"beware of the calibrated figures: {fit['warning']}"
 
 
-def _table(title: str, first: str, *others: str) -> Any:
+def _printed(table: Table) -> Any:
+    """The table for a terminal: names cut short, and whatever might steer the terminal escaped."""
     from rich.markup import escape
-    from rich.table import Table
+    from rich.table import Table as RichTable
 
-    table = Table(title=title, title_justify="left", box=None, pad_edge=False)
-    table.add_column(first)
-    for name in others:
-        table.add_column(escape(name), justify="right")
-    return table
-
-
-def _add(table: Any, name: str, *values: Any) -> None:
-    from rich.markup import escape
-
-    table.add_row(*(escape(printable(cell)) for cell in (name, *map(_shown, values))))
-
-
-def _shown(value: Any) -> str:
-    if value is None:
-        return "-"
-    return (
-        f"{value:.4f}" if isinstance(value, float) else f"{value:,}" if isinstance(value, int) else str(value)
-    )
-
-
-def _interval(test: dict[str, Any]) -> str | None:
-    return None if test["auc_low"] is None else f"{test['auc_low']:.4f}–{test['auc_high']:.4f}"
+    drawn = RichTable(title=table.title, title_justify="left", box=None, pad_edge=False)
+    for place, name in enumerate(table.head):
+        drawn.add_column(escape(printable(name)), justify="right" if place else "left")
+    for first, *cells in table.rows:
+        name = first if len(first) <= LONGEST_NAME else f"{first[: LONGEST_NAME - 1]}…"
+        drawn.add_row(*(escape(printable(text)) for text in (name, *map(shown, cells))))
+    return drawn

@@ -57,7 +57,8 @@ def import_chains(
     hold_out: Annotated[
         list[str] | None,
         typer.Option(
-            "--hold-out", help="Content that train and validation split are to lack; repeatable. The test split keeps it."
+            "--hold-out",
+            help="Content that train and validation split are to lack; repeatable. The test split keeps it.",
         ),
     ] = None,
     max_rejects: MaxRejects = 0.2,
@@ -71,6 +72,7 @@ def import_chains(
 
     - `imagefolder`: class folders `REAL`/`FAKE`, `0_real`/`1_fake`, `nature`/`ai`, or those that you name
     - `cifake`: CIFAKE, with the class that a file's name states
+    - `generators`: a folder a generator, with its own real images: GenImage, UniversalFakeDetect, CNNDetection
     - `llava`: LLaVA's JSON with explanations in free English; true/false benchmarks of the same form
     - `fakeclue`: FakeClue (FakeVLM)
     - `mmfr`: MMFR (FakeReasoning), attributes by path and chains of reasoning

@@ -15,9 +15,11 @@ from fakeinstruct.cli import (
     audit,
     calibrate,
     card,
+    compare,
     demo,
     detect,
     doctor,
+    evaluate,
     expand,
     export,
     import_chains,
@@ -81,6 +83,8 @@ app.command("detect")(detect.detect)
 app.command("ask")(ask.ask)
 app.command("calibrate")(calibrate.calibrate)
 app.command("measure")(measure.measure)
+app.command("compare")(compare.compare)
+app.command("evaluate")(evaluate.evaluate)
 app.command("schema")(schema.schema)
 app.command("doctor")(doctor.doctor)
 

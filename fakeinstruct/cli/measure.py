@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from fakeinstruct.cli.common import ImageRoot, Out, Seed, close
 from fakeinstruct.cli.detectors import Columns, FakeIs, Positive, Scores
+
+if TYPE_CHECKING:
+    from fakeinstruct.forensics.answers import AnswerSet
 
 
 def measure(
@@ -37,7 +40,7 @@ def measure(
         list[str] | None,
         typer.Option(
             "--beside",
-            help="Another expert's answers to measure on the same images, the untuned base's for one. Repeatable.",
+            help="Another expert's answers, the untuned base's for one, or a table, on the same images. Repeatable.",
             metavar="NAME=ANSWERS",
         ),
     ] = None,
@@ -97,23 +100,24 @@ def measure(
     """
     from fakeinstruct.base.errors import Rejects
     from fakeinstruct.chains.store import open_chains
-    from fakeinstruct.cli.figures import print_figures
     from fakeinstruct.cli.detectors import open_detector, print_table
+    from fakeinstruct.cli.figures import print_figures
     from fakeinstruct.measure.beside import named_paths
     from fakeinstruct.measure.reading import named_aggregation
     from fakeinstruct.measure.run import measure as run
 
     rejects = Rejects()
     known = None if chains is None else open_chains(chains, image_root=image_root)
+
+    def opened(path: Path) -> AnswerSet:
+        return open_detector(path, scores, positive, fake_is, column, known, image_root, rejects)
+
     figures = run(
-        [
-            open_detector(path, scores, positive, fake_is, column, known, image_root, rejects)
-            for path in answers
-        ],
+        [opened(path) for path in answers],
         out,
         chains=known,
         baselines=baseline or (),
-        beside=named_paths(beside or ()),
+        beside={name: opened(path) for name, path in named_paths(beside or ()).items()},
         expert=expert,
         aggregation=None if aggregation is None else named_aggregation(aggregation),
         subtract_prior=subtract_prior,

@@ -19,7 +19,7 @@ MODELS = {
     "taxonomy": ("chains.taxonomy", "Taxonomy"),
     "pair": ("expand.pair", "Pair"),
     "pair-manifest": ("expand.pair", "PairManifest"),
-    "protocol": ("forensics.protocol", "Protocol"),
+    "protocol": ("forensics.protocol", "Evaluation"),
     "answers-meta": ("forensics.answers", "AnswersMeta"),
     "recipe": ("expert.recipe", "Recipe"),
 }

@@ -68,9 +68,7 @@ def make_pairs(
     src, out = Path(src), Path(out)
     rejects = rejects if rejects is not None else Rejects()
     root = Path(image_root) if image_root is not None else (src if src.is_dir() else src.parent)
-    files = _files(src)
-    if not root.is_dir():
-        raise UsageError("the image root is not a folder", file=root)
+    files = _files(src, root)
     check_outside(out, src, root)
     collected = _Collected(root, validation, seed)
     for file in files:
@@ -82,22 +80,25 @@ def make_pairs(
     with atomic_folder(out, ours=OURS, marks={"manifest.json"}) as folder:
         manifest = PairManifest(
             seed=seed,
-            pairs=len(pairs),
-            chains=len(collected.by_image),
             rejected=len(rejects),
             image_root=Path(os.path.relpath(root.resolve(), out.resolve())).as_posix(),
             chains_sha256=fingerprint([sha256_file(file) for file in files]),
             templates_sha256=fingerprint([]),
             shards=_write_shards(folder, pairs),
-            readouts=readouts_of(pairs),
-            explanation_prompts=explanation_prompts_of(pairs),
-            **_counts(pairs),
+            **_described(pairs),
         )
         write_json(folder / "manifest.json", manifest.model_dump(mode="json"))
     return manifest
 
 
-def _files(src: Path) -> list[Path]:
+def _files(src: Path, root: Path) -> list[Path]:
+    """The files to read.
+
+    Raises:
+        UsageError: If there are none, or no folder of images.
+    """
+    if src.exists() and not root.is_dir():
+        raise UsageError("the image root is not a folder", file=root)
     if src.is_file():
         return [src]
     if not src.is_dir():
@@ -211,12 +212,16 @@ def explanation_prompts_of(pairs: Iterable[Pair]) -> tuple[str, ...]:
     return tuple(sorted(both, key=lambda prompt: -both[prompt]))
 
 
-def _counts(pairs: Sequence[Pair]) -> dict[str, Any]:
-    """Pairs by task, template and split."""
+def _described(pairs: Sequence[Pair]) -> dict[str, Any]:
+    """What the manifest says of the pairs: how many by task, template and split, and what they ask."""
     per_template: dict[str, dict[str, int]] = {}
     for pair in pairs:
         per_template.setdefault(pair.template, {"fake": 0, "real": 0})[pair.label.value] += 1
     return {
+        "pairs": len(pairs),
+        "chains": len({pair.chain for pair in pairs}),
+        "readouts": readouts_of(pairs),
+        "explanation_prompts": explanation_prompts_of(pairs),
         "per_task": dict(sorted(Counter(pair.task for pair in pairs).items())),
         "per_template": dict(sorted(per_template.items())),
         "per_split": dict(sorted(Counter(str(pair.split) for pair in pairs).items())),

@@ -67,7 +67,7 @@ def loading(base: str) -> Iterator[None]:
             "no such folder, and as a model of the hub it is not on this machine and the hub cannot be reached",
             file=base,
             field="base",
-            hint=f"Give base=FOLDER, or download it: hf download {base}.",
+            hint=f"Download it: hf download {base}, or give base=FOLDER.",
         ) from error
     finally:
         logger.setLevel(level)

@@ -21,6 +21,10 @@ _NUMBER = r"\s*(-?\d{1,5}(?:\.\d{1,6})?)\s*"
 _FOUR = rf"\[{_NUMBER},{_NUMBER},{_NUMBER},{_NUMBER}\]"
 _JSON_BOX = re.compile(rf'"bbox_2d"\s*:\s*{_FOUR}')
 _PLAIN_BOX = re.compile(_FOUR)
+_CORNERS = re.compile(
+    rf"<\|box_start\|>\s*\({_NUMBER},{_NUMBER}\)\s*,\s*\({_NUMBER},{_NUMBER}\)\s*<\|box_end\|>"
+)
+"""The Qwen family's other way, by two corners; its numbers mean what they mean in its JSON."""
 
 
 @dataclass(frozen=True)
@@ -63,13 +67,15 @@ def _write_pixels(boxes: Sequence[Fractions], size: Size) -> str:
 
 def _read_pixels(text: str, size: Size) -> tuple[Fractions, ...]:
     width, height = size
-    return _find(
-        _JSON_BOX, text, lambda box: (box[0] / width, box[1] / height, box[2] / width, box[3] / height)
-    )
+
+    def scale(box: Fractions) -> Fractions:
+        return box[0] / width, box[1] / height, box[2] / width, box[3] / height
+
+    return _find(_JSON_BOX, text, scale) or _find(_CORNERS, text, scale)
 
 
 def _read_json_thousandths(text: str, _: Size) -> tuple[Fractions, ...]:
-    return _find(_JSON_BOX, text, lambda box: (box[0] / 1000, box[1] / 1000, box[2] / 1000, box[3] / 1000))
+    return _read_pixels(text, (1000, 1000))
 
 
 def _margins(size: Size) -> tuple[float, float, int]:

@@ -66,21 +66,24 @@ def dry_run(recipe: Recipe) -> dict[str, Estimate]:
     check_base(recipe.base)
     check_stages(recipe)
     names = tuple(recipe.stages) or ("",)
-    found = {name: _estimate(single, recipe) for name, single in zip(names, recipe.single(), strict=True)}
+    found, limit = dict[str, Estimate](), None
+    for name, single in zip(names, recipe.single(), strict=True):
+        limit = single.data.max_pixels or limit  # which the expert of a stage hands on
+        found[name] = _estimate(single, recipe, limit)
     if recipe.pairs and (said := without_verdict(recipe, trainable_pairs(recipe.pairs, recipe.image_root))):
         last = found[names[-1]]
         found[names[-1]] = replace(last, warnings=(*last.warnings, said))
     return found
 
 
-def _estimate(stage: Recipe, recipe: Recipe) -> Estimate:
-    """One stage of a recipe, whose first base has the shape of all."""
+def _estimate(stage: Recipe, recipe: Recipe, max_pixels: int | None) -> Estimate:
+    """One stage of a recipe, whose first base has the shape of all, at its limit of an image's pixels."""
     import torch
 
     model = meta_model(recipe)
     config = model.config
     check_pixels(stage, config)
-    images = image_tokens(recipe.model_copy(update={"data": stage.data}), config)
+    images = image_tokens(recipe.base, max_pixels, config)
     with warnings.catch_warnings(), torch.device("meta"):  # adapters, too, without memory
         warnings.simplefilter("ignore", FutureWarning)  # PEFT's, about names in Transformers
         parts = count_parts(apply_tune(model, stage.tune), family_of(config))

@@ -209,8 +209,12 @@ class Recipe(Stage):
 
     @model_validator(mode="after")
     def _small_has_its_shape(self) -> Recipe:
-        if (self.base == "small") != (self.small is not None):
-            raise ValueError("the section 'small' goes with base: small, and only with it")
+        if self.base == "small" and self.small is None:
+            raise ValueError("base: small needs the section 'small'; small: {} takes its default shape")
+        if self.base != "small" and self.small is not None:
+            raise ValueError(
+                "the section 'small' goes with base: small, and only with it; give small: null with another"
+            )
         return self
 
     @model_validator(mode="after")
@@ -284,6 +288,8 @@ def deepspeed_config(recipe: Recipe) -> dict[str, object]:
     """
     name = recipe.hardware.deepspeed
     path = Path(name) if name.endswith(".json") else surface("training") / "deepspeed" / f"{name}.json"
+    if not path.is_file() and name.endswith(".json"):
+        raise UsageError("no such file", file=path, field="hardware.deepspeed")
     if not path.is_file():
         known = ", ".join(sorted(file.stem for file in (surface("training") / "deepspeed").glob("*.json")))
         raise UsageError(

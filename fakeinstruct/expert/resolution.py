@@ -80,27 +80,28 @@ def limit_pixels(processor: Any, max_pixels: int | None) -> Any:
     return processor
 
 
-def image_tokens(recipe: Recipe, config: PreTrainedConfig) -> ImageTokens:
-    """What an image costs in a recipe of one stage.
+def image_tokens(base: str, max_pixels: int | None, config: PreTrainedConfig) -> ImageTokens:
+    """What an image costs.
 
     Args:
-        recipe: The recipe; its base is that of the first stage.
+        base: The model that a recipe names.
+        max_pixels: The recipe's limit.
         config: The model's configuration.
     """
-    base = adapted_base(recipe.base) or recipe.base
-    if recipe.small is not None:
+    if base == "small":
         return constant(config.image_seq_length)
-    if base in PUBLISHED and not Path(base).exists():
-        return _published(base, recipe.data.max_pixels)
+    under = adapted_base(base) or base
+    if under in PUBLISHED and not Path(under).exists():
+        return _published(under, max_pixels)
     from fakeinstruct.expert.processors import load_processor
 
-    whole = (Path(recipe.base) / "tokenizer_config.json").is_file()  # an adapter may have none of its own
+    whole = (Path(base) / "tokenizer_config.json").is_file()  # an adapter may have none of its own
     try:
-        processor = load_processor(recipe.base if whole else base)
+        processor = load_processor(base if whole else under)
     except FakeInstructError as error:
         tokens = int(getattr(config, "image_seq_length", 0)) or 256
         return constant(tokens, f"every image costs {tokens:,} tokens ({error.problem})")
-    return ImageTokens(by_processor(limit_pixels(processor, recipe.data.max_pixels)))
+    return ImageTokens(by_processor(limit_pixels(processor, max_pixels)))
 
 
 def by_processor(processor: Any) -> OfSize:

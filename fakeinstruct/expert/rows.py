@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-import math
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import lru_cache
-from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +15,11 @@ import pyarrow as pa
 from PIL.Image import Image
 
 from fakeinstruct.base.boxes import Fractions
-from fakeinstruct.base.errors import FakeInstructError, RecordError, Rejects, UsageError, nearest
+from fakeinstruct.base.errors import FakeInstructError, RecordError, Rejects
 from fakeinstruct.base.files import atomic_write
 from fakeinstruct.base.images import crop_image, load_image, resolve_under
 from fakeinstruct.base.progress import track
-from fakeinstruct.expand.pair import Pair, PairSet, Task
+from fakeinstruct.expand.pair import Pair, PairSet
 from fakeinstruct.expert.order import Index, Packing
 from fakeinstruct.expert.recipe import Data, Recipe
 from fakeinstruct.expert.sft import IGNORE, Encoded, encode_conversation
@@ -61,66 +59,6 @@ class Tally:
 def messages_of(pair: Pair) -> list[dict[str, Any]]:
     """A pair's turns as chat templates take them."""
     return [message.model_dump(exclude_none=True) for message in pair.messages]
-
-
-def check_data(pairs: PairSet, data: Data) -> None:
-    """See that the pairs have the templates and tasks that a recipe's `data` section names.
-
-    Raises:
-        UsageError: If the set was made without such a template, or the split has no pair of a task.
-    """
-    known = pairs.manifest.per_template
-    for template in data.templates or ():
-        if known and template not in known:
-            raise UsageError(
-                f"the pair set has no template '{template}'",
-                file=pairs.folder,
-                field="data.templates",
-                hint=nearest(template, known),
-            )
-    asked, there = set(data.per_image() or ()), set[str]()
-    for batch in pairs.batches(data.split, None, ["task"], templates=data.templates):
-        there.update(batch.column("task").unique().to_pylist())
-        if asked <= there:
-            return
-    if there:
-        among = " of these templates" if data.templates else ""
-        raise UsageError(
-            f"the split '{data.split}' has no pair{among} of the task '{min(asked - there)}'",
-            file=pairs.folder,
-            field="data.pairs_per_image",
-            hint=f"There are: {', '.join(sorted(there))}.",
-        )
-
-
-def choose(pairs: PairSet, data: Data, epochs: float = 1) -> Iterator[Pair]:
-    """The pairs that a recipe's `data` section asks for, an image's pairs together.
-
-    A limit on a task takes a sample over the task's templates: those with the smallest ids, which are hashes. It is a
-    limit an epoch: for several epochs as many different pairs are taken, if there are so many.
-
-    Raises:
-        UsageError: If the section names what the pairs do not have.
-    """
-    check_data(pairs, data)
-    limits = {task: limit * math.ceil(epochs) for task, limit in (data.pairs_per_image or {}).items()} or None
-    wanted = pairs.read(data.split, list(limits) if limits else None, data.templates)
-    if limits is None:
-        yield from wanted
-        return
-    for _, own in groupby(wanted, key=lambda pair: pair.chain):
-        yield from _sample(list(own), limits)
-
-
-def _sample(pairs: list[Pair], limits: Mapping[Task, int]) -> Iterator[Pair]:
-    """The first pairs of each task in the order of their ids, as they stood."""
-    left = Counter(limits)
-    taken = set()
-    for pair in sorted(pairs, key=lambda pair: pair.id):
-        if left[pair.task] > 0:
-            left[pair.task] -= 1
-            taken.add(pair.id)
-    return (pair for pair in pairs if pair.id in taken)
 
 
 class RowWriter:

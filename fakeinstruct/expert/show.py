@@ -21,16 +21,18 @@ from torch import Tensor
 from fakeinstruct.base.errors import Rejects, UsageError, printable
 from fakeinstruct.expand.pair import Pair, PairSet
 from fakeinstruct.expert.base_model import adapted_base, check_base
+from fakeinstruct.expert.chosen import choose
 from fakeinstruct.expert.collate import Collator, PackCollator
 from fakeinstruct.expert.dry_run import meta_model, unpacked
 from fakeinstruct.expert.families import family_of
-from fakeinstruct.expert.launch import trainable_pairs, vocabulary_texts
+from fakeinstruct.expert.launch import trainable_pairs
 from fakeinstruct.expert.order import rows
 from fakeinstruct.expert.packing import model_positions
+from fakeinstruct.expert.prepare import vocabulary_texts
 from fakeinstruct.expert.processors import load_processor
 from fakeinstruct.expert.recipe import Recipe
 from fakeinstruct.expert.resolution import check_pixels, limit_pixels
-from fakeinstruct.expert.rows import RowWriter, choose, index_of, limits_of
+from fakeinstruct.expert.rows import RowWriter, index_of, limits_of
 from fakeinstruct.expert.sampler import Drawn, PairRows
 from fakeinstruct.expert.tree import Layout
 

@@ -102,7 +102,10 @@ class Protocol(StrictModel):
 
     @model_validator(mode="after")
     def _pinned(self) -> Protocol:
-        if self.readouts and self.prompts_sha256 not in (None, found := prompts_sha256(self.readouts, self.open)):
+        if self.readouts and self.prompts_sha256 not in (
+            None,
+            found := prompts_sha256(self.readouts, self.open),
+        ):
             raise ValueError(
                 f"its prompts are not those that prompts_sha256 pins ({self.prompts_sha256}): theirs is {found}"
             )
@@ -161,7 +164,9 @@ def load_evaluation(name: str | Path | None, **settings: Any) -> Evaluation:
         content = read_yaml(file)
         if not isinstance(content, dict):
             raise UsageError("is not a mapping of keys to values", file=file)
-        validate(Evaluation, content, file=file)  # what is wrong with the file is not said of the command line
+        validate(
+            Evaluation, content, file=file
+        )  # what is wrong with the file is not said of the command line
         said = content | said
     try:
         return Evaluation.model_validate(said)

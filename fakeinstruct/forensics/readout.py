@@ -62,7 +62,7 @@ class ResolvedPrompt:
         """What a readout resolved to, for a person: the prompt, then a line for each word with its tokens."""
         tokenizer = processor.tokenizer
         lines = [f"prompt {tokenizer.decode(list(self.input_ids))!r}"]
-        width = max(len(repr(word.text)) for word in self.words)
+        width = max((len(repr(word.text)) for word in self.words), default=0)
         for word in self.words:
             decoded = [tokenizer.decode([piece]) for piece in word.pieces]
             lines.append(

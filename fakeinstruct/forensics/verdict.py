@@ -13,7 +13,8 @@ DENIED = re.compile(
     r"(?:(?:\b(?:not|cannot|never|no(?! (?:doubt|question)\b)|neither|nor|hardly|than|instead of|unlike)|n['’]t)\s+"
     r"(?:(?!(?:but|so|rather|instead|hence)\b)[\w'’]+\s+){0,3}"
     r"|\b(?:nothing|none|unlikely|(?<!no )(?<!without )(?<!without a )(?<!beyond )doubt(?:ful)?|far from|anything but"
-    r"|hard to believe|(?:no|not enough|without(?: any)?|little) (?:signs?|evidence|indications?|traces?|reason)"
+    r"|hard to believe|an? (?:image|photo|photograph|picture) (?:may|might|can|could)"
+    r"|(?:no|not enough|without(?: any)?|little) (?:signs?|evidence|indications?|traces?|reason)"
     r"|(?:expected|found|seen|typical|common) (?:in|of|for|from))\b[^.,;:!?\n]*)\Z",
     re.I,
 )
@@ -26,7 +27,8 @@ OF_ANOTHER = re.compile(
     r"[ \t]+(?!(?:a|an|the|this|these|that|those|it|its|i|my|there|he|she|we|they|and|or|but|yet|nor|not|so|as|at|by"
     r"|due|for|from|given|if|in|into|of|on|to|with|without|because|since|based|than|rather|though|although|while|when"
     r"|where|which|who|is|was|are|were|has|made|taken|created|generated|produced|edited|according|after|before|despite"
-    r"|instead|overall|only|too|one|image|photo|photograph|picture|shot|snapshot|scene|here|hence|thus|therefore)\b)"
+    r"|instead|overall|only|too|all|already|indeed|again|anyway|throughout|beyond|one"
+    r"|image|photo|photograph|picture|shot|snapshot|scene|here|hence|thus|therefore)\b)"
     r"[a-z]|[ \t]+(?:image|photo|photograph|picture|one) (?:would|could|should|will|tends|never|usually)\b"
     r"|[^.!\n?]{0,80}\?",
     re.I,
@@ -35,7 +37,7 @@ OF_ANOTHER = re.compile(
 
 YIELDED = re.compile(r"\b(?:although|though|even if|despite|while)\b[^.,;!?\n]*\Z", re.I)
 YIELDING = re.compile(r"[^.,;!?\n]{0,40}(?:\b(?:at first|but|yet)\b|[.,;]\s*(?:but|yet|however)\b)", re.I)
-"""A word between these is admitted before the opposite is said: "it looks real at first, but". """
+"""A word between these is admitted before the opposite is said: "it looks real at first, but"."""
 
 BETWEEN = re.compile(
     r"[\s,*\"'`]*(?:\b(?:or|nor|and|versus|vs)\b|[/|])[\s.*\"'`]*(?:(?:an?|is|it|it's)\s+)*", re.I

@@ -116,23 +116,24 @@ def _joined(rows: list[dict[str, Any]]) -> Scores:
 
 
 def _pair_sets(answers: Sequence[AnswerSet]) -> list[PairSet]:
-    """The pair sets that were asked.
+    """The pair sets that were asked; a chain set's questions are the same for all images and are left out.
 
     Raises:
-        UsageError: If a set is not there any more, or was none.
+        UsageError: If there is none, or none any more.
     """
-    found = {}
+    found, reasons = {}, []
     for each in answers:
         folder = Path(each.meta.items)
         try:
             found[folder] = open_pairs(folder)
         except UsageError as error:
-            raise UsageError(
-                f"baseline 'question' is trained on the pair set that was asked, and {folder} {error.problem}",
-                file=each.folder / "meta.json",
-                field="items",
-                hint="Run it from the folder that 'score' was run in, or measure without it.",
-            ) from None
+            reasons.append(error.problem)
+    if not found:
+        raise UsageError(
+            f"baseline 'question' is trained on the pair set that was asked: {reasons[0]}",
+            file=Path(answers[0].meta.items),
+            hint="Run it from the folder that 'score' was run in, or measure without it.",
+        )
     return list(found.values())
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from fakeinstruct.base.errors import FakeInstructError, Rejects, UsageError, nea
 from fakeinstruct.base.progress import console
 from fakeinstruct.chains.store import ChainSet
 from fakeinstruct.expert.card import load_card
-from fakeinstruct.forensics.answers import AnswerSet, open_answers
+from fakeinstruct.forensics.answers import AnswerSet
 from fakeinstruct.forensics.expert_files import expert_sha256
 from fakeinstruct.measure.baseline_question import score_questions
 from fakeinstruct.measure.baselines import TRAINERS, score_baseline
@@ -40,7 +40,7 @@ class Company:
 
     Attributes:
         baselines: Names of baselines to train.
-        others: Answer sets of other experts by the name they are to have.
+        others: Answer sets of other experts, or tables of detectors, by the name they are to have.
         chains: The chain set that baselines train on.
         expert: Folder of the expert, for its vision tower; by default where the answers say.
         cache: Folder where the probe keeps what it computed, for another run.
@@ -49,7 +49,7 @@ class Company:
     """
 
     baselines: Sequence[str] = ()
-    others: Mapping[str, Path] | None = None
+    others: Mapping[str, AnswerSet] | None = None
     chains: ChainSet | None = None
     expert: Path | None = None
     cache: Path | None = None
@@ -73,17 +73,17 @@ class Company:
             raise UsageError("a baseline is trained on a chain set", hint="Name it with --chains.")
         if taken := [name for name in self.others or () if name in self.baselines or name == "expert"]:
             raise UsageError(f"the name '{taken[0]}' is taken", field="beside")
-        for path in (self.others or {}).values():
-            open_answers(path)
         if "probe" in self.baselines:
-            probed_expert(answers[0], self.expert)
+            check_answered(answers[0], self.expert or Path(answers[0].meta.expert))
 
-    def figures(self, answers: Sequence[AnswerSet], test: Scores) -> tuple[dict[str, Scores], dict[str, Any]]:
+    def figures(
+        self, answers: Sequence[AnswerSet], expert: Scores
+    ) -> tuple[dict[str, Scores], dict[str, Any]]:
         """Score all of it on an expert's test images.
 
         Args:
             answers: The expert's answer sets.
-            test: Its clean scores on the test split.
+            expert: Its scores.
 
         Returns:
             Clean test scores and figures of each by its name.
@@ -92,23 +92,26 @@ class Company:
             UsageError: If one cannot be trained, or has none of the images.
         """
         scores, figures = {}, {}
+        test = _clean(expert, "test")
         for name in dict.fromkeys((*self.baselines, *(self.others or {}))):
             began = time.perf_counter()
             if name in self.baselines:
-                found, fitted, said = self._baseline(name, answers, test)
+                found, fitted, said = self._baseline(name, answers, expert, test)
                 console.print(f"baseline {name}: {time.perf_counter() - began:.1f} s", highlight=False)
             else:
-                found, fitted, said = other((self.others or {})[name], test)
+                found, fitted, said = other((self.others or {})[name], expert)
+            scores[name] = _clean(found, "test")
+            said["lacking"] = len(set(test.image) - set(scores[name].image))
             figures[name] = {**detector_figures(found, fitted, self.seed), "fit": fitted.json(), **said}
-            scores[name] = found.where((found.split == "test") & (found.condition == "clean"))
         return scores, figures
 
-    def _baseline(self, name: str, answers: Sequence[AnswerSet], test: Scores) -> Detector:
+    def _baseline(self, name: str, answers: Sequence[AnswerSet], expert: Scores, test: Scores) -> Detector:
         """A baseline's scores of the test images that the expert answered about."""
         said: dict[str, Any] = {}
         if name == QUESTION:
             scores, said["note"], choices = score_questions(answers, set(test.image), seed=self.seed)
             said |= {"choices": choices} if choices else {}
+            scores = with_facts(scores, expert)
         else:
             scores, said["note"] = self._trained(name, answers[0], test)
         fitted = fit(scores.where(scores.split == "validation"))
@@ -122,7 +125,7 @@ class Company:
             self.chains,
             test=set(test.image),
             seed=self.seed,
-            expert=probed_expert(answers, self.expert) if name == "probe" else None,
+            expert=self.expert or Path(answers.meta.expert),
             cache=self.cache,
             rejects=self.rejects,
         )
@@ -135,79 +138,88 @@ class Company:
         return scores, note
 
 
-def other(path: Path, test: Scores) -> Detector:
-    """Another expert's answers, about the images that the measured one has a figure for.
+def other(answers: AnswerSet, expert: Scores) -> Detector:
+    """Another expert's answers or a detector's table, about the images that the measured expert has a figure for.
 
     Args:
-        path: Its answer set.
-        test: The measured expert's clean scores on the test split.
+        answers: What it said.
+        expert: The measured expert's scores.
 
     Raises:
-        UsageError: If it answered about none of them, or takes fakes for reals.
+        UsageError: If it says nothing of them, or takes fakes for reals.
     """
-    answers = open_answers(path)
-    read = read_answers([answers])
-    clean = read.scores.where(read.scores.condition == "clean")
-    own = fit(clean.where(clean.split == "validation"))
-    used = aggregations(read.by_prompt, [answers])
-    fitted = choose(own, stored_fit(read.by_prompt, answers.meta.readouts, used))
-    scores, lacking = same_images(apply(fitted, read.scores, read.by_prompt), test, path)
-    return scores, fitted, {"note": f"answers of {answers.meta.expert}", "lacking": lacking}
+    read, name = read_answers([answers]), answers.meta.expert
+    kept = same_images(read.scores, expert, name)
+    stored = stored_fit(read.by_prompt, answers.meta.readouts, aggregations(read.by_prompt, [answers]))
+    fitted = choose(fit(_clean(kept, "validation")), stored)
+    kept = same_images(apply(fitted, read.scores, read.by_prompt), expert, name)
+    return kept, fitted, {"note": f"scores of {name}"}
 
 
-def same_images(scores: Scores, test: Scores, path: Path) -> tuple[Scores, int]:
-    """The scores of another detector without the test images that an expert has no figure for.
+def same_images(scores: Scores, expert: Scores, name: str) -> Scores:
+    """The scores of another detector on an expert's images, with what the expert's answers say of each image.
+
+    Validation images are kept whether the expert answered about them or not.
 
     Args:
         scores: The other's scores of all splits and conditions.
-        test: The expert's clean scores on the test split.
-        path: Where the other's lie, for errors.
-
-    Returns:
-        What is left, and how many of the expert's images the other lacks.
+        expert: The expert's.
+        name: The other, for errors.
 
     Raises:
         UsageError: If it has none of them, or calls some fake that are real or the reverse.
     """
-    truth = dict(zip(test.image, test.fake.tolist(), strict=True))
-    shared = np.array([image in truth for image in scores.image], dtype=bool)
-    kept = scores.where(((scores.split == "test") & shared) | (scores.split == "validation"))
-    of_test = kept.where((kept.split == "test") & (kept.condition == "clean"))
-    if not len(of_test):
+    fake = dict(zip(expert.image, expert.fake, strict=True))
+    known = np.array([image in fake for image in scores.image], dtype=bool)
+    kept = with_facts(scores, expert).where(known | (scores.split == "validation"))
+    wrong = sorted(
+        {image for image, said in zip(kept.image, kept.fake, strict=True) if fake.get(image, said) != said}
+    )
+    if wrong:
         raise UsageError(
-            "holds none of the test images that were answered",
-            file=path,
+            f"{len(wrong):,} images have the other label in {name}, '{wrong[0]}' for one",
+            field="beside",
+            hint="One of the two has its labels the wrong way round, or ids that mean other images.",
+        )
+    if not len(_clean(kept, "test")):
+        raise UsageError(
+            f"{name} holds none of the test images that were answered",
+            field="beside",
             hint="Images are matched by their ids.",
         )
-    unlike = [image for image, fake in zip(of_test.image, of_test.fake, strict=True) if truth[image] != fake]
-    if unlike:
-        raise UsageError(
-            f"{len(unlike):,} images have the other label here, '{unlike[0]}' for one",
-            file=path,
-            field="label",
-            hint="One of the two sets has its labels the wrong way round, or ids that mean other images.",
-        )
-    return kept, len(truth.keys() - set(of_test.image))
+    return kept
 
 
-def probed_expert(answers: AnswerSet, expert: Path | None) -> Path:
-    """The folder of the expert that answered.
+def with_facts(scores: Scores, expert: Scores) -> Scores:
+    """Scores with what an expert's answers say of each image that they know: where it comes from, and its split."""
+    known = expert.where(expert.condition == "clean")
+    place = {image: number for number, image in enumerate(known.image)}
+    at = np.array([place.get(image, -1) for image in scores.image], dtype=np.int64)
+    facts = {}
+    for name in ("group", "generator", "camera_set", "manipulation", "split"):
+        facts[name] = getattr(scores, name).copy()
+        facts[name][at >= 0] = getattr(known, name)[at[at >= 0]]
+    return replace(scores, **facts)
+
+
+def _clean(scores: Scores, split: str) -> Scores:
+    return scores.where((scores.condition == "clean") & (scores.split == split))
+
+
+def check_answered(answers: AnswerSet, expert: Path) -> None:
+    """See that a folder holds the expert that answered.
 
     Raises:
         UsageError: If it is not there, or holds another expert.
     """
-    folder = Path(answers.meta.expert) if expert is None else expert
-    if not folder.is_dir():
+    if not expert.is_dir():
         raise UsageError(
             "the expert whose vision tower is to be probed is not there",
-            file=folder,
+            file=expert,
             hint="Name it with --expert.",
         )
-    if expert_sha256(folder) != answers.meta.expert_sha256:
-        raise UsageError(
-            "is not the expert that answered", file=folder, field="expert", hint="Name it with --expert."
-        )
-    return folder
+    if expert_sha256(expert) != answers.meta.expert_sha256:
+        raise UsageError("is not the expert that answered", file=expert, hint="Name it with --expert.")
 
 
 def _base_hint(answers: AnswerSet) -> str:
@@ -218,7 +230,10 @@ def _base_hint(answers: AnswerSet) -> str:
         base = "BASE"
     if base == "small":
         return "This expert was trained from nothing: it has no untuned base."
-    return f"Ask it the same with 'score {base} ITEMS --out ANSWERS', then give --beside base=ANSWERS."
+    return (
+        f"Ask it the same with 'score {base} ITEMS --out ANSWERS' (--protocol zero-shot if it has no readouts), "
+        "then give --beside base=ANSWERS."
+    )
 
 
 def named_paths(given: Sequence[str]) -> dict[str, Path]:

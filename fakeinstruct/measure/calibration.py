@@ -46,11 +46,15 @@ def nll(y_true: ArrayLike, margin: ArrayLike, scale: float = 1.0, bias: float = 
     Raises:
         UnavailableError: If there are no images, or a probability of exactly 0 or 1 is wrong.
     """
-    sign = np.where(_some(y_true), 1.0, -1.0)
-    each = np.logaddexp(0, -sign * (scale * np.asarray(margin, dtype=np.float64) + bias))
+    each = log_losses(_some(y_true), scale * np.asarray(margin, dtype=np.float64) + bias)
     if not np.isfinite(each).all():
         raise UnavailableError(f"infinite: {np.isinf(each).sum():,} wrong verdicts have probability exactly 0 or 1")
     return float(np.mean(each))
+
+
+def log_losses(y_true: ArrayLike, margin: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Negative log-likelihood of each truth in nats, shape (n,); infinite where an infinite margin is wrong."""
+    return np.asarray(np.logaddexp(0, np.where(np.asarray(y_true, dtype=bool), -margin, margin)))
 
 
 def _some(y_true: ArrayLike) -> NDArray[np.bool_]:

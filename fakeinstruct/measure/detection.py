@@ -80,16 +80,39 @@ def auc_variance(y_true: ArrayLike, y_score: ArrayLike, groups: ArrayLike | None
     Raises:
         UnavailableError: If a class is absent, or lies in a single group.
     """
-    truth = np.asarray(y_true, dtype=bool)
-    of_fakes, of_reals = placements(truth, y_score)
+    of_fakes, of_reals = placements(y_true, y_score)
     area = of_fakes.mean()
+    return placement_variance(y_true, of_fakes - area, of_reals - area, groups)
+
+
+def placement_variance(
+    y_true: ArrayLike,
+    of_fakes: NDArray[np.float64],
+    of_reals: NDArray[np.float64],
+    groups: ArrayLike | None = None,
+) -> float:
+    """The variance behind `auc_variance`, of placements less their mean, or of the differences of two detectors' ones.
+
+    It is quadratic in the placements, so differences of two detectors' placements on the same images give the variance
+    of the difference of their AUCs, covariance included.
+
+    Args:
+        y_true: Truth, true for fake, shape (n,).
+        of_fakes: Centred placements of the fakes, shape (fakes,).
+        of_reals: Centred placements of the reals, shape (reals,).
+        groups: What each image was made from, shape (n,).
+
+    Raises:
+        UnavailableError: If a class lies in a single group.
+    """
+    truth = np.asarray(y_true, dtype=bool)
     names = np.arange(len(truth)) if groups is None else np.unique(np.asarray(groups), return_inverse=True)[1]
     count = int(names.max()) + 1
     with_fakes, with_reals = len(np.unique(names[truth])), len(np.unique(names[~truth]))
     if min(with_fakes, with_reals) < 2:
         raise UnavailableError("a variance needs fakes and reals from two photographs each")
-    fakes = np.bincount(names[truth], weights=of_fakes - area, minlength=count)
-    reals = np.bincount(names[~truth], weights=of_reals - area, minlength=count)
+    fakes = np.bincount(names[truth], weights=of_fakes, minlength=count)
+    reals = np.bincount(names[~truth], weights=of_reals, minlength=count)
     m, n = len(of_fakes), len(of_reals)
     return float(
         with_fakes / (with_fakes - 1) * (fakes @ fakes) / m**2
@@ -119,8 +142,10 @@ def auc_interval(
     """
     area = auc(y_true, y_score)
     if groups is not None:
-        _check_groups(np.asarray(y_true, dtype=bool), np.asarray(groups))
+        check_groups(np.asarray(y_true, dtype=bool), np.asarray(groups))
     variance = auc_variance(y_true, y_score, groups)
+    if variance <= 0 and not np.ptp(np.asarray(y_score, dtype=np.float32)):
+        raise UnavailableError("all scores are equal, and DeLong's variance is then zero, not a certainty")
     if variance <= 0:
         raise UnavailableError(
             "fakes and reals do not overlap, and DeLong's variance is then zero, not a certainty"
@@ -129,7 +154,16 @@ def auc_interval(
     return area, max(0.0, area - half), min(1.0, area + half)
 
 
-def _check_groups(truth: NDArray[np.bool_], groups: NDArray[np.generic]) -> None:
+def check_groups(truth: NDArray[np.bool_], groups: NDArray[np.generic]) -> None:
+    """Whether a variance over photographs can be estimated.
+
+    Args:
+        truth: True for fake, shape (n,).
+        groups: What each image was made from, shape (n,).
+
+    Raises:
+        UnavailableError: If there are several images a group but fewer than `FEW_GROUPS` groups of a class.
+    """
     total = len(np.unique(groups))
     if total == len(groups):
         return  # one image each: independent
@@ -153,7 +187,8 @@ def average_precision(y_true: ArrayLike, y_score: ArrayLike) -> float:
     from sklearn.metrics import average_precision_score
 
     truth = both_classes(y_true)
-    return float(average_precision_score(truth, np.asarray(y_score, dtype=np.float32)))
+    ranks = np.unique(np.asarray(y_score, dtype=np.float32), return_inverse=True)[1]  # infinite scores have one too
+    return float(average_precision_score(truth, ranks))
 
 
 def accuracy(y_true: ArrayLike, margin: ArrayLike, threshold: float = 0.0) -> float:

@@ -65,9 +65,13 @@ def join_prompts(by_prompt: ByPrompt, fitted: Mapping[Asked, tuple[float, float]
         for row in rows:
             scale, bias = fitted[key] if fitted else (None, None)
             calibrated = None if scale is None or bias is None else scale * row["margin"] + bias
-            together.setdefault(_image(row), []).append({**row, "calibrated": calibrated})
+            together.setdefault(_image(row), []).append(
+                row if calibrated is None else {**row, "calibrated": calibrated}
+            )
     return Scores.of(
-        {
+        same[0]  # a copy of each of a hundred thousand rows takes more memory than all else
+        if len(same) == 1
+        else {
             **same[0],
             "margin": _mean([row["margin"] for row in same]),
             "label_mass": mean_known(same, "label_mass"),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import rankdata
 
 from fakeinstruct.measure.calibration import Reliability
 from fakeinstruct.measure.plots import (
@@ -39,9 +40,9 @@ def roc(expert: Scores, baselines: Mapping[str, Scores]) -> str:
     with canvas("roc", 4.0, 3.8) as (figure, (axes,)):
         axes.plot([0, 1], [0, 1], color=GREY, linewidth=0.8, linestyle=DASHED)
         for (name, scores), colour in zip(baselines.items(), BASELINES * len(baselines), strict=False):
-            x, y, _ = roc_curve(scores.fake, scores.margin)
+            x, y, _ = roc_curve(scores.fake, rankdata(scores.margin))
             axes.plot(x, y, color=colour, linewidth=1.2, label=shortened(name, 24))
-        x, y, _ = roc_curve(expert.fake, expert.margin)
+        x, y, _ = roc_curve(expert.fake, rankdata(expert.margin))  # infinite margins have a rank too
         axes.plot(x, y, color=EXPERT, label="expert")
         axes.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01), aspect="equal")
         axes.set(xlabel="share of reals called fake", ylabel="share of fakes called fake")
@@ -51,15 +52,21 @@ def roc(expert: Scores, baselines: Mapping[str, Scores]) -> str:
 
 
 def margins(scores: Scores) -> str:
-    """Histogram of the margin for fakes and reals."""
+    """Histogram of the margin for fakes and reals; infinite ones, of probability 0 or 1, in the outermost bins."""
     with canvas("margins", 5.2, 3.8) as (figure, (axes,)):
-        low, high = float(scores.margin.min()), float(scores.margin.max())
+        finite = scores.margin[np.isfinite(scores.margin)]
+        low, high = (float(finite.min()), float(finite.max())) if len(finite) else (-1.0, 1.0)
         pad = max(1e-3, 0.02 * (high - low))
         _by_truth(
-            axes, scores.margin, scores.fake, np.linspace(low - pad, high + pad, min(41, 13 + len(scores) // 20))
+            axes,
+            np.clip(scores.margin, low, high),
+            scores.fake,
+            np.linspace(low - pad, high + pad, min(41, 13 + len(scores) // 20)),
         )
-        axes.axvline(0, color=INK, linewidth=0.8)
-        axes.set(xlabel="margin: logit of fake minus real (0: probability 0.5)", ylabel="images")
+        if scores.logit.all():
+            axes.axvline(0, color=INK, linewidth=0.8)
+        what = "margin: logit of fake minus real (0: probability 0.5)" if scores.logit.all() else "score"
+        axes.set(xlabel=what, ylabel="images")
         axes.legend()
         return svg(figure, "margins", "Histogram of the margins of fakes and of reals")
 
@@ -82,16 +89,19 @@ def reliability_diagram(name: str, bins: Reliability, p: NDArray[np.float64], fa
         _by_truth(below, p, fake, np.linspace(0, 1, 26))
         below.set(xlabel="probability of fake", ylabel="images")
         below.legend(loc="upper center", ncols=2, bbox_to_anchor=(0.5, 1.35))
-        title = f"Reliability diagram, {name}, ECE {bins.ece:.3f}, and the probabilities of fakes and of reals"
+        title = (
+            f"Reliability diagram, {name}, ECE {bins.ece:.3f}, and the probabilities of fakes and of reals"
+        )
         return svg(figure, f"reliability-{name}", title)
 
 
-def _by_truth(
-    axes: Axes, values: NDArray[Any], fake: NDArray[np.bool_], edges: NDArray[np.float64]
-) -> None:
+def _by_truth(axes: Axes, values: NDArray[Any], fake: NDArray[np.bool_], edges: NDArray[np.float64]) -> None:
     """Two histograms over one another."""
+    axes.locator_params(axis="y", integer=True)
     for mask, colour, name in ((~fake, REAL, "real"), (fake, FAKE, "fake")):
-        axes.hist(values[mask], bins=edges.tolist(), color=colour, alpha=0.55, label=f"{name} ({mask.sum():,})")
+        axes.hist(
+            values[mask], bins=edges.tolist(), color=colour, alpha=0.55, label=f"{name} ({mask.sum():,})"
+        )
 
 
 def generator_bars(rows: Mapping[str, Mapping[str, Any]], worst: str | None) -> str:
@@ -102,7 +112,9 @@ def generator_bars(rows: Mapping[str, Mapping[str, Any]], worst: str | None) -> 
         worst: The generator with the expert's lowest AUC, which is marked.
     """
     first = next(iter(rows.values()))
-    known = sorted((name for name in first if first[name]["auc"] is not None), key=lambda name: first[name]["auc"])
+    known = sorted(
+        (name for name in first if first[name]["auc"] is not None), key=lambda name: first[name]["auc"]
+    )
     names = known[:MOST_GENERATORS]
     thick = 0.8 / len(rows)
     height = 0.9 + len(names) * max(0.34, 0.17 * len(rows))

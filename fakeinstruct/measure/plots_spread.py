@@ -60,10 +60,13 @@ def _curves(number: int, kind: str, names: list[str], rows: Mapping[str, Any], f
         above.set(ylim=(max(0.0, floor - 0.05), 1.02), ylabel="AUC", title=shortened(kind, 24))
         _line(below, [rows[each]["ece"] for each in names], FAKE, "o-", "unfitted")
         _line(below, [rows[each]["calibrated"]["ece"] for each in names], EXPERT, "s--", "calibrated")
-        below.set(ylim=(0, None), ylabel="ECE", xlim=(-0.4, len(names) - 0.6))
+        errors = [each for name in names for each in (rows[name]["ece"], rows[name]["calibrated"]["ece"])]
+        most = max((each for each in errors if each is not None), default=0.0)
+        below.set(ylim=(0, max(0.05, 1.15 * most)), ylabel="ECE", xlim=(-0.4, len(names) - 0.6))
         labels = [each if each == "clean" else each.removeprefix(f"{kind}-") for each in names]
         below.set_xticks(places, [shortened(label, 12) for label in labels])
-        below.legend(loc="best")
+        if most:
+            below.legend(loc="best")
         return svg(figure, name, f"AUC and calibration error of clean images and after {kind}")
 
 
@@ -102,7 +105,7 @@ def attribute_dots(kind: str, row: Mapping[str, Any]) -> str:
         row: Its figures.
     """
     names = [name for name, each in row["per_attribute"].items() if each["cited"] is not None]
-    with canvas(f"drop-{kind}", 5.2, 1.3 + 0.28 * (len(names) + 1)) as (figure, (axes,)):
+    with canvas(f"drop-{kind}", 4.8, 1.3 + 0.28 * (len(names) + 1)) as (figure, (axes,)):
         for place, each in enumerate([row, *(row["per_attribute"][name] for name in names)]):
             axes.plot([each["random"], each["cited"]], [place, place], color=BAND, linewidth=3, zorder=1)
             axes.plot(each["random"], place, "o", color=GREY, markerfacecolor=PAPER, markersize=6)
@@ -110,7 +113,9 @@ def attribute_dots(kind: str, row: Mapping[str, Any]) -> str:
         axes.axvline(0, color=INK, linewidth=0.8)
         labels = [f"{shortened(name, 26)} ({row['per_attribute'][name]['n']})" for name in names]
         axes.set_yticks(range(len(names) + 1), [f"all ({row['n']})", *labels])
-        axes.set(ylim=(len(names) + 0.5, -0.5), title=f"{kind}", xlabel="drop of the margin (hollow: random region)")
+        axes.set(
+            ylim=(len(names) + 0.5, -0.5), title=kind, xlabel="drop of the margin (hollow: random region)"
+        )
         return svg(figure, f"drop-{kind}", f"Drop of the margin by attribute, {kind}")
 
 
@@ -132,11 +137,14 @@ def heat_map(rows: Sequence[str], columns: Sequence[str], values: Sequence[Seque
             vmin=0, vmax=most, edgecolors=PAPER, linewidth=1.5,
         )  # fmt: skip
         for y, x in np.ndindex(table.shape):
-            # on the cells' own colours, which stay the same in the dark: so does their ink
-            shade = "#111827" if not table[y, x] > 0.6 * most else "#fffffe"
-            axes.text(x + 0.5, y + 0.5, "–" if math.isnan(table[y, x]) else f"{table[y, x]:.3f}",
-                      ha="center", va="center", fontsize=9, color=shade)  # fmt: skip
-        axes.set_xticks(np.arange(len(columns)) + 0.5, [shortened(name, 18) for name in columns], rotation=30, ha="right")
+            value = table[y, x]
+            # a cell has its own colour, the same in the dark, and so has its ink
+            ink = INK if math.isnan(value) else "#fffffe" if value > 0.6 * most else "#111827"
+            text = "–" if math.isnan(value) else f"{value:.3f}"
+            axes.text(x + 0.5, y + 0.5, text, ha="center", va="center", fontsize=9, color=ink)
+        axes.set_xticks(
+            np.arange(len(columns)) + 0.5, [shortened(name, 18) for name in columns], rotation=30, ha="right"
+        )
         axes.set_yticks(np.arange(len(rows)) + 0.5, [shortened(name, 18) for name in rows])
         axes.invert_yaxis()
         axes.set(xlabel="tested on", ylabel="fitted on")

@@ -100,7 +100,8 @@ def read_answers(answers: Sequence[AnswerSet], aggregation: Aggregation | None =
     """
     _check_sets(answers, aggregation)
     columns = COLUMNS if aggregation is None else (*COLUMNS, *LOGITS)
-    rows = [row for each in answers for row in _rows(each, columns)]
+    # what is answered in words alone ("open") has no score
+    rows = [row for each in answers for row in _rows(each, columns) if row["kind"] != "open"]
     _check_repeats(rows)
     skipped: Counter[tuple[str, str, str]] = Counter()
     silent: dict[str, str] = {}

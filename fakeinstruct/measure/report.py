@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
-
-import numpy as np
 
 from fakeinstruct.base.page import environment
 from fakeinstruct.measure import plots_detector, plots_spread
 from fakeinstruct.measure.calibration import probability, reliability
+from fakeinstruct.measure.evaluations.tables import protocol_tables
 from fakeinstruct.measure.figure import UnavailableError
+from fakeinstruct.measure.report_cells import Table, named, part, shown
+from fakeinstruct.measure.report_every import every_figure
 from fakeinstruct.measure.report_gallery import Pictures, gallery
-from fakeinstruct.measure.report_missing import missing_figures, missing_sections
-from fakeinstruct.measure.report_tables import named, part, shown
+from fakeinstruct.measure.report_missing import missing_figures, missing_sections, no_transfer
+from fakeinstruct.measure.report_tables import pairs, seeds, transfer
 from fakeinstruct.measure.scores import Scores
 
 SHOWN_REASONS = 40
@@ -55,16 +56,24 @@ def render(figures: Mapping[str, Any], material: Material) -> str:
         experts={"expert": figures, **figures["baselines"]},
         reasons=missing_figures(figures),
         absent=missing_sections(figures),
+        every=every_figure(figures["overall"]["test"]),
         skipped=_skipped(figures),
         shown_reasons=SHOWN_REASONS,
         drawings=drawings(figures, material),
-        plain={name: named(name, part(figures, name)) for name in PLAIN if part(figures, name)},
+        carried=transfer(figures) if no_transfer(figures) is None else None,
+        plain={name: table(figures) for name, table in PLAIN.items() if part(figures, name)},
+        protocol_tables=protocol_tables(figures),
         mistakes=gallery(material.test, material.calibrated, material.pictures),
     )
 
 
-PLAIN = ("pair_verdicts", "transfer", "seeds", "words", "boxes")
-"""Parts of the figures that the page shows as a table of name, value and interval."""
+PLAIN: dict[str, Callable[[Mapping[str, Any]], list[Table]]] = {
+    "pair_verdicts": lambda figures: [pairs(figures)],
+    "seeds": lambda figures: [seeds(figures)],
+    "words": lambda figures: named("words", figures["words"]),
+    "boxes": lambda figures: named("boxes", figures["boxes"]),
+}
+"""Parts of the figures that the page shows as tables and nothing more."""
 
 
 def _interval(row: Mapping[str, Any]) -> str:
@@ -108,6 +117,11 @@ def drawings(figures: Mapping[str, Any], material: Material) -> dict[str, Any]:
     asked = figures["prompts"]["per_prompt"]
     if sum(row["auc"] is not None for row in asked) > 1:
         found["prompts"] = plots_spread.prompt_dots(asked)
+    if no_transfer(figures) is None:
+        carried = transfer(figures)
+        found["transfer"] = plots_spread.heat_map(
+            [str(row[0]) for row in carried.rows], carried.head[1:], [row[1:] for row in carried.rows]
+        )
     found["interventions"] = {
         kind: plots_spread.attribute_dots(kind, row)
         for kind, row in figures["interventions"].items()
@@ -117,16 +131,13 @@ def drawings(figures: Mapping[str, Any], material: Material) -> dict[str, Any]:
 
 
 def _reliability(material: Material) -> dict[str, str]:
-    test = material.test
-    margins = {"unfitted": test.margin.astype(np.float64)}
-    if material.calibrated:
-        margins["calibrated"] = test.calibrated
-    try:
-        return {
-            name: plots_detector.reliability_diagram(
-                name, reliability(test.fake, p, seed=material.seed), p, test.fake
-            )
-            for name, p in ((name, probability(each)) for name, each in margins.items())
-        }
-    except UnavailableError:
-        return {}  # the list of what is missing says why there is no calibration error
+    test, found = material.test, {}
+    margins = {"unfitted": test.unfitted, "calibrated": lambda: test.calibrated}
+    for name in ("unfitted", "calibrated")[: 1 + material.calibrated]:
+        try:
+            p = probability(margins[name]())
+            bins = reliability(test.fake, p, seed=material.seed)
+        except UnavailableError:
+            continue  # the list of what is missing says why there is no calibration error
+        found[name] = plots_detector.reliability_diagram(name, bins, p, test.fake)
+    return found

@@ -54,12 +54,16 @@ class Pictures:
 
 
 def surest_mistakes(test: Scores) -> dict[str, list[int]]:
-    """Indices of the wrong verdicts with the largest margins, `MISTAKES` of each label, surest first."""
-    wrong = (test.margin > 0) != test.fake
+    """Indices of the wrong verdicts with the largest margins, `MISTAKES` of each label, surest first.
+
+    Of scores of which only the order is known the calibrated margin decides; without it nothing is a mistake.
+    """
+    margin = test.margin.astype(np.float64) if test.logit.all() else test.calibrated
+    wrong = ((margin > 0) != test.fake) & ~np.isnan(margin)
     found = {}
     for label, mask in (("fake", wrong & test.fake), ("real", wrong & ~test.fake)):
         candidates = np.flatnonzero(mask)
-        order = candidates[np.argsort(-np.abs(test.margin[candidates]), kind="stable")]
+        order = candidates[np.argsort(-np.abs(margin[candidates]), kind="stable")]
         found[label] = [int(index) for index in order[:MISTAKES]]
     return found
 
@@ -92,7 +96,7 @@ def _card(test: Scores, index: int, calibrated: bool, pictures: Pictures) -> dic
     text = pictures.texts.get(image)
     card = {
         "image": image,
-        "probability": float(probability(test.margin[index])),
+        "probability": float(probability((test.margin if test.logit[index] else test.calibrated)[index])),
         "calibrated": float(probability(test.calibrated[index])) if calibrated else None,
         "source": test.generator[index] or test.manipulation[index].replace("none", "") or "unprocessed",
         "text": text if text is None or len(text) <= LONGEST_TEXT else f"{text[: LONGEST_TEXT - 1]}…",

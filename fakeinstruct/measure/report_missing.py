@@ -5,19 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from fakeinstruct.measure.report_tables import part
+from fakeinstruct.measure.report_cells import part
 
 ASKED_BY = {
     "per_generator": ("figures by generator", "no fakes in the test split"),
     "per_condition": ("robustness curves", "no processed images were asked about: 'score --condition'"),
-    "prior.per_prompt": ("the prior", "no picture that shows nothing was asked about: 'score' without --no-prior"),
+    "prior.per_prompt": (
+        "the prior",
+        "no picture that shows nothing was asked about: 'score' without --no-prior",
+    ),
     "interventions": ("faithfulness", "no region was changed: 'score --intervene'"),
     "choices.n": ("multiple choice", "no multiple-choice answers: 'score' of a pair set"),
     "baselines": ("baselines", "none was asked for: 'measure --baseline'"),
-    "transfer": ("calibration transfer", "needs validation answers of two generators"),
     "seeds": ("spread over training seeds", "only one expert: 'measure --beside'"),
-    "words": ("words", "no written answers beside annotators' own words: 'score --explain', 'measure --chains'"),
-    "boxes": ("boxes", "no written answers beside annotated regions: 'score --explain', 'measure --chains'"),
+    "words": ("words", "no written answers: 'score --explain'"),
+    "boxes": ("boxes", "no written answer names a box: 'score --explain'"),
 }
 """Parts of `figures.json`, what they are called, and why there may be none."""
 
@@ -25,12 +27,25 @@ ASKED_BY = {
 def missing_sections(figures: Mapping[str, Any]) -> dict[str, str]:
     """What this report lacks as a whole, and why."""
     found = {name: why for path, (name, why) in ASKED_BY.items() if part(figures, path) is None}
+    if reason := no_transfer(figures):
+        found["calibration transfer"] = reason
     asked = figures["prompts"]["prompts"]
     if asked > len(figures["prompts"]["per_prompt"]):
         found["prompt spread"] = f"{asked:,} wordings are too many for a row each"
     elif asked < 2:
         found["prompt spread"] = "fewer than two wordings were asked: 'score --prompts'"
     return found
+
+
+def no_transfer(figures: Mapping[str, Any]) -> str | None:
+    """Why there is no matrix of calibration transfer, or none if a cell of it has a figure."""
+    rows = part(figures, "transfer.fitted_on")
+    if rows is None:
+        reasons = part(figures, "transfer.unavailable") or {}
+        return str(reasons.get("fitted_on", "needs two generators"))
+    cells = [cell for row in rows.values() for cell in row.values()]
+    known = any(cell["ece"] is not None for cell in cells)
+    return None if known else str(cells[0]["unavailable"]["ece"])
 
 
 def missing_figures(figures: Mapping[str, Any]) -> dict[str, list[str]]:

@@ -2,57 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from typing import Any
+
+from fakeinstruct.measure.evaluations.tables import protocol_tables
+from fakeinstruct.measure.report_cells import Table, interval, named, part
+from fakeinstruct.measure.report_every import every_figure
+from fakeinstruct.measure.report_missing import no_transfer
 
 PLAIN = ("average_precision", "accuracy_half", "accuracy_validation_threshold", "brier", "nll", "ece")
 """Rows of the headline after AUC and its interval, as they are called in `figures.json`."""
 
-BESIDE = {"auc": ("auc_low", "auc_high"), "difference": ("low", "high")}
-"""Figures whose interval stands under names that do not follow from theirs."""
-
-
-@dataclass(frozen=True)
-class Interval:
-    """Ends of a 95 % interval, shown in one cell."""
-
-    low: float
-    high: float
-
-
-@dataclass(frozen=True)
-class Table:
-    """A table: its title, what its columns are called, and its cells, the first of each row a name."""
-
-    title: str
-    head: tuple[str, ...]
-    rows: tuple[tuple[Any, ...], ...]
-
-
-def shown(cell: Any, missing: str = "-") -> str:
-    """A cell for people: four decimals, `missing` where there is no figure."""
-    if cell is None:
-        return missing
-    if isinstance(cell, Interval):
-        return f"{cell.low:.4f}–{cell.high:.4f}"
-    if isinstance(cell, bool):
-        return "yes" if cell else "no"
-    return f"{cell:.4f}" if isinstance(cell, float) else f"{cell:,}" if isinstance(cell, int) else str(cell)
-
-
-def interval(row: Mapping[str, Any], name: str = "auc") -> Interval | None:
-    """The interval of a figure of a row, if there is one."""
-    low, high = (row.get(end) for end in BESIDE.get(name, (f"{name}_low", f"{name}_high")))
-    return None if low is None or high is None else Interval(low, high)
-
 
 def detectors(figures: Mapping[str, Any]) -> dict[str, Any]:
     """All that have the tables of a detector: the expert, with its prior subtracted, and each baseline."""
-    found = {"expert": figures}
-    if figures["prior_subtracted"]:
-        found["prior subtracted"] = figures["prior_subtracted"]
-    return found | figures["baselines"]
+    subtracted = figures["prior_subtracted"]
+    beside = {"prior subtracted": subtracted} if subtracted else {}
+    return {"expert": figures, **beside, **figures["baselines"]}
 
 
 def headline(figures: Mapping[str, Any]) -> Table:
@@ -68,16 +34,37 @@ def headline(figures: Mapping[str, Any]) -> Table:
         (f"{name}, calibrated", *(test["calibrated"][name] for test in tests))
         for name in ("brier", "nll", "ece")
     ]
-    for title, part in (("per_manipulation", "auc, all {}"), ("per_generator", "auc, {}")):
+    for title, what in (("per_manipulation", "auc, all {}"), ("per_generator", "auc, {}")):
         rows += [
-            (part.format(name), *(each[title].get(name, {}).get("auc") for each in every.values()))
+            (what.format(name), *(each[title].get(name, {}).get("auc") for each in every.values()))
             for name in figures[title]
         ]
     for kind in ("generated", "edited"):
         means = [each["mean_per_group"][kind] for each in every.values()]
         if any(mean is not None for mean in means):
             rows.append((f"auc, mean per photograph, {kind}", *means))
+    if figures["choices"]["n"]:
+        blank = [None] * (len(every) - 1)
+        guessed = [each.get("choices", {}).get("accuracy") for each in list(every.values())[1:]]
+        rows.append(("choice accuracy", figures["choices"]["accuracy"], *guessed))
+        rows.append(("choice accuracy of chance", figures["choices"]["chance"], *blank))
     return Table("test split", ("figure", *every), tuple(rows))
+
+
+def prior(figures: Mapping[str, Any]) -> Table:
+    """Margin and probability of each prompt on pictures that show nothing."""
+    asked = figures["prior"]["per_prompt"]
+    pictures = list(dict.fromkeys(name for row in asked for name in row["margins"]))
+    head = ("prompt", *(f"{what}, {name}" for name in pictures for what in ("margin", "probability")))
+    rows = [
+        (
+            row["prompt"],
+            *(row[what].get(name) for name in pictures for what in ("margins", "probabilities")),
+            row["mean_margin"],
+        )
+        for row in asked
+    ]
+    return Table("answers to pictures that show nothing", (*head, "mean margin"), tuple(rows))
 
 
 def conditions(figures: Mapping[str, Any]) -> Table:
@@ -88,7 +75,15 @@ def conditions(figures: Mapping[str, Any]) -> Table:
         "test split after processing",
         columns,
         tuple(
-            (name, row["n"], row["auc"], interval(row), row["accuracy_half"], row["ece"], row["calibrated"]["ece"])
+            (
+                name,
+                row["n"],
+                row["auc"],
+                interval(row),
+                row["accuracy_half"],
+                row["ece"],
+                row["calibrated"]["ece"],
+            )
             for name, row in rows.items()
         ),
     )
@@ -97,7 +92,7 @@ def conditions(figures: Mapping[str, Any]) -> Table:
 def prompts(figures: Mapping[str, Any]) -> Table:
     """Figures of the test split by prompt."""
     columns = ("prompt", "trained", "n", "auc", "95 % interval", "ece", "label mass", "prior")
-    prior = {
+    nothing = {
         (row["name"], row["prompt"], row["position"]): row["mean_margin"]
         for row in figures["prior"]["per_prompt"]
     }
@@ -109,19 +104,20 @@ def prompts(figures: Mapping[str, Any]) -> Table:
                 row["prompt"],
                 {True: "yes", False: "no", None: "?"}[row["trained"]],
                 *(row["n"], row["auc"], interval(row), row["ece"], row["label_mass"]),
-                prior.get((row["name"], row["prompt"], row["position"])),
+                nothing.get((row["name"], row["prompt"], row["position"])),
             )
             for row in figures["prompts"]["per_prompt"]
         ),
     )
 
 
-def interventions(figures: Mapping[str, Any]) -> Table:
+def interventions(figures: Mapping[str, Any], by_attribute: bool = True) -> Table:
     """Mean drops of the margin where a cited region was changed, and where a random one was."""
     columns = ("region changed by", "traces", "cited", "random", "difference", "95 % interval")
     rows = []
     for kind, row in figures["interventions"].items():
-        for name, each in {kind: row, **{f"{kind}, {a}": b for a, b in row["per_attribute"].items()}}.items():
+        parts = {f"{kind}, {name}": each for name, each in row["per_attribute"].items() if by_attribute}
+        for name, each in {kind: row, **parts}.items():
             cells = (each["n"], each["cited"], each["random"], each["difference"])
             rows.append((name, *cells, interval(each, "difference")))
     return Table("drop of the margin", columns, tuple(rows))
@@ -141,6 +137,48 @@ def generators(figures: Mapping[str, Any]) -> Table:
     )
 
 
+def transfer(figures: Mapping[str, Any]) -> Table:
+    """Calibration error by the generator that was fitted on, a row each, and the one tested on.
+
+    Generators with too few images for any cell have neither row nor column.
+    """
+    matrix = figures["transfer"]["fitted_on"]
+    cells = {(a, b): cell["ece"] for a, row in matrix.items() for b, cell in row.items()}
+    sources = [a for a in matrix if any(cells[a, b] is not None for b in matrix[a])]
+    targets = list(dict.fromkeys(b for (a, b), ece in cells.items() if ece is not None))
+    return Table(
+        "calibration error by generator fitted on and tested on",
+        ("fitted on", *targets),
+        tuple((a, *(cells.get((a, b)) for b in targets)) for a in sources),
+    )
+
+
+def pairs(figures: Mapping[str, Any]) -> Table:
+    """Verdicts asked as pairs, by template."""
+    columns = ("template", "answers", "wordings", "images", "auc", "95 % interval", "accuracy_half")
+    rows = {"all": figures["pair_verdicts"], **figures["pair_verdicts"]["per_template"]}
+    return Table(
+        "verdicts asked as pairs",
+        columns,
+        tuple(
+            (name, row["answers"], row["wordings"], row["n"], row["auc"], interval(row), row["accuracy_half"])
+            for name, row in rows.items()
+        ),
+    )
+
+
+def seeds(figures: Mapping[str, Any]) -> Table:
+    """Every figure over experts that differ in nothing but their training seed."""
+    found = figures["seeds"]["figures"]
+    named_by = ", ".join(f"{name}: {seed}" for name, seed in figures["seeds"]["seeds"].items())
+    rows = [
+        (name, *(each[what] for what in ("n", "mean", "sd", "min", "max")))
+        for name, each in found.items()
+        if isinstance(each, Mapping)
+    ]
+    return Table(f"training seeds ({named_by})", ("figure", "runs", "mean", "sd", "min", "max"), tuple(rows))
+
+
 def choices(figures: Mapping[str, Any]) -> Table:
     """Accuracy of multiple choice, beside chance."""
     rows = {"all": figures["choices"], **figures["choices"]["per_template"]}
@@ -151,53 +189,34 @@ def choices(figures: Mapping[str, Any]) -> Table:
     )
 
 
-def named(title: str, row: Mapping[str, Any]) -> Table:
-    """Any nested figures as one row a figure, an interval beside the figure that it belongs to."""
-    return Table(title, ("figure", "value", "95 % interval"), tuple(_flat(row, ())))
-
-
-def _flat(row: Mapping[str, Any], path: tuple[str, ...]) -> Iterator[tuple[str, Any, Interval | None]]:
-    ends = {end for name in row for end in BESIDE.get(name, (f"{name}_low", f"{name}_high"))}
-    for name, value in row.items():
-        if name == "unavailable" or name in ends:
-            continue
-        if isinstance(value, Mapping):
-            yield from _flat(value, (*path, name))
-        elif isinstance(value, Sequence) and not isinstance(value, str):
-            items = [each for each in value if isinstance(each, Mapping)]
-            for place, each in enumerate(items, 1):
-                yield from _flat(each, (*path, f"{name} {place}"))
-        else:
-            yield ", ".join((*path, name)), value, interval(row, name)
-
-
 SECTIONS = {
     "prompts.spread": "spread over prompts",
-    "prior": "answers to pictures that show nothing",
-    "pair_verdicts": "verdicts asked as pairs",
-    "transfer": "calibration transfer",
-    "seeds": "training seeds",
     "words": "words",
     "boxes": "boxes",
 }
 """Parts of `figures.json` whose tables are made as they come, and their titles."""
 
 
-def part(figures: Mapping[str, Any], path: str) -> Any:
-    """A part of the figures by its dotted path; none where it is absent or empty."""
-    found: Any = figures
-    for name in path.split("."):
-        found = found.get(name) if isinstance(found, Mapping) else None
-    return found or None
-
-
 def tables(figures: Mapping[str, Any]) -> list[Table]:
     """Every table that these figures fill, in the order of the page."""
-    found = [headline(figures)]
-    found += [generators(figures)] * bool(figures["per_generator"])
-    found += [conditions(figures)] * bool(figures["per_condition"])
-    found += [prompts(figures)] * (len(figures["prompts"]["per_prompt"]) > 1)
-    found += [interventions(figures)] * bool(figures["interventions"])
-    found += [choices(figures)] * bool(figures["choices"]["n"])
+    found = [headline(figures), every_figure(figures["overall"]["test"])]
+    found += protocol_tables(figures)
+    found += [table(figures) for path, table in FILLED.items() if part(figures, path)]
+    if len(figures["prompts"]["per_prompt"]) > 1:
+        found.append(prompts(figures))
+    if no_transfer(figures) is None:
+        found.append(transfer(figures))
     known = ((title, part(figures, path)) for path, title in SECTIONS.items())
-    return found + [named(title, row) for title, row in known if row]
+    return found + [table for title, row in known if row for table in named(title, row)]
+
+
+FILLED: dict[str, Callable[[Mapping[str, Any]], Table]] = {
+    "per_generator": generators,
+    "per_condition": conditions,
+    "prior.per_prompt": prior,
+    "interventions": interventions,
+    "choices.n": choices,
+    "pair_verdicts": pairs,
+    "seeds": seeds,
+}
+"""Tables by the part of `figures.json` without which there is none."""

@@ -31,12 +31,12 @@ class Steps:
     Attributes:
         order: Index of each image in the input, shape (n,).
         fake: Truth in that order, shape (n,), 0 or 1.
-        starts: First image of each run of equal scores, shape (steps,).
+        ends: Last image of each run of equal scores, shape (steps,).
     """
 
     order: NDArray[np.int64]
     fake: NDArray[np.float64]
-    starts: NDArray[np.int64]
+    ends: NDArray[np.int64]
 
     @staticmethod
     def of(y_true: ArrayLike, y_score: ArrayLike) -> Steps:
@@ -51,8 +51,8 @@ class Steps:
             raise UnavailableError("a score is not a number")
         order = np.argsort(-score, kind="stable")
         ordered = score[order]
-        starts = np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1]]))
-        return Steps(order, truth[order].astype(np.float64), starts)
+        ends = np.flatnonzero(np.concatenate([ordered[1:] != ordered[:-1], [True]]))
+        return Steps(order, truth[order].astype(np.float64), ends)
 
     def curves(self, weights: NDArray[np.float64]) -> Curves:
         """One curve for each row of weights.
@@ -62,10 +62,11 @@ class Steps:
         """
         fakes = weights * self.fake
         reals = weights - fakes
-        if len(self.starts) < weights.shape[1]:
-            fakes = np.add.reduceat(fakes, self.starts, axis=1)
-            reals = np.add.reduceat(reals, self.starts, axis=1)
-        return Curves(fakes, reals, fakes.cumsum(axis=1), reals.cumsum(axis=1))
+        found, alarms = fakes.cumsum(axis=1), reals.cumsum(axis=1)
+        if len(self.ends) < weights.shape[1]:
+            found, alarms = np.take(found, self.ends, axis=1), np.take(alarms, self.ends, axis=1)
+            fakes, reals = np.diff(found, axis=1, prepend=0), np.diff(alarms, axis=1, prepend=0)
+        return Curves(fakes, reals, found, alarms)
 
 
 @dataclass(frozen=True)
@@ -123,7 +124,7 @@ class Curves:
 
 def _over(above: NDArray[np.float64], below: NDArray[np.float64]) -> NDArray[np.float64]:
     """Quotient, NaN where the divisor is 0."""
-    return np.divide(above, below, out=np.full(len(above), np.nan), where=below > 0)
+    return np.asarray(np.divide(above, below, out=np.full(len(above), np.nan), where=below > 0))
 
 
 def curve(y_true: ArrayLike, y_score: ArrayLike) -> Curves:
@@ -142,6 +143,15 @@ def equal_error_rate(y_true: ArrayLike, y_score: ArrayLike) -> float:
         UnavailableError: If one of the classes is absent.
     """
     return float(curve(y_true, y_score).eer()[0])
+
+
+def oracle_accuracy(y_true: ArrayLike, y_score: ArrayLike) -> float:
+    """Share of right verdicts at the threshold that is best for these very images, 0 to 1: no detector knows it.
+
+    Raises:
+        UnavailableError: If one of the classes is absent.
+    """
+    return float(curve(y_true, y_score).best_accuracy()[0])
 
 
 def check_reals(reals: int, fpr: float) -> None:

@@ -31,6 +31,8 @@ from fakeinstruct.measure.report import Material
 from fakeinstruct.measure.report_files import write_report
 from fakeinstruct.measure.report_gallery import Pictures, cited_regions, named_boxes, surest_mistakes
 from fakeinstruct.measure.scores import Scores
+from fakeinstruct.measure.seeds import seed_figures, seed_runs
+from fakeinstruct.measure.written import written_figures
 
 PACKAGES = ("numpy", "scipy", "scikit-learn", "matplotlib", "pyarrow", "torch")
 """Packages whose version can change a figure or a drawing."""
@@ -42,12 +44,13 @@ def measure(
     *,
     chains: ChainSet | None = None,
     baselines: Sequence[str] = (),
-    beside: Mapping[str, Path] | None = None,
+    beside: Mapping[str, AnswerSet] | None = None,
     expert: str | Path | None = None,
     aggregation: Aggregation | None = None,
     subtract_prior: bool = False,
     calibration: str | Path | None = None,
     seed: int = 0,
+    protocol: Mapping[str, Any] | None = None,
     rejects: Rejects | None = None,
 ) -> dict[str, Any]:
     """Compute the figures of one expert's answers and write `figures.json`, `figures.md` and `report.html`.
@@ -61,13 +64,15 @@ def measure(
         out: Folder to write to.
         chains: The chain set that was asked about: baselines train on it, and its image root finds pictures.
         baselines: Baselines to train and measure beside the expert, see `beside.BASELINES`.
-        beside: Answer sets of other experts to measure on the same images, by the name they are to have.
+        beside: Answer sets of other experts, or tables of detectors, to measure on the same images, by the name
+            they are to have.
         expert: Folder of the expert that answered, for the baseline `probe`; by default where the answers say.
         aggregation: Compute margins anew from the stored logits by this, without the model.
         subtract_prior: Also give the figures of margins less what the same prompt has on pictures that show nothing.
         calibration: Folder of the expert whose stored scale and bias are applied; by default those that the
             validation answers give, else those that the readouts had when they were asked.
         seed: Seed of the baselines, the consistency bands and the bootstrap.
+        protocol: What a protocol adds, see `evaluate`; the report shows it as `protocol` of the figures.
         rejects: Collects chains and images that cannot be read. Without it the first is raised.
 
     Returns:
@@ -92,7 +97,12 @@ def measure(
     figures = expert_figures(read, scores, fitted, prior, seed)
     figures["prior_subtracted"] = _prior_subtracted(read, prior, seed) if subtract_prior else {}
 
-    others, figures["baselines"] = company.figures(answers, test)
+    figures |= written_figures(answers, chains, seed=seed, rejects=rejects)
+    others, figures["baselines"] = company.figures(answers, scores)
+    runs = seed_runs(answers[0], beside or {})
+    figures["seeds"] = seed_figures({"expert": figures, **figures["baselines"]}, runs)
+    if protocol:
+        figures["protocol"] = dict(protocol)
     figures["provenance"] = _provenance(answers, read, fitted, chains, seed) | {
         "aggregation": aggregation or answers[0].meta.aggregation,
         "aggregated_anew": aggregation is not None,
@@ -167,9 +177,7 @@ def _prior_subtracted(read: Answers, prior: PriorMargins, seed: int) -> dict[str
     return {**detector_figures(apply(fitted, scores, by_prompt), fitted, seed), "fit": fitted.json()}
 
 
-def _pictures(
-    answers: Sequence[AnswerSet], read: Answers, test: Scores, chains: ChainSet | None
-) -> Pictures:
+def _pictures(answers: Sequence[AnswerSet], read: Answers, test: Scores, chains: ChainSet | None) -> Pictures:
     """What is known of the pictures that the page shows."""
     shown = {str(test.image[index]) for indices in surest_mistakes(test).values() for index in indices}
     root = _image_root(answers, chains)

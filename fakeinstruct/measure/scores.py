@@ -66,7 +66,9 @@ class Scores:
             UnavailableError: If the scores are no logits.
         """
         if not self.logit.all():
-            raise UnavailableError("the scores are neither probabilities nor margins: only their order is known")
+            raise UnavailableError(
+                "the scores are neither probabilities nor margins: only their order is known"
+            )
         return self.margin.astype(np.float64)
 
     @staticmethod

@@ -1,6 +1,6 @@
-"""Smooth calibration error (Blasiok and Nakkiran, "Smooth ECE: Principled reliability diagrams via kernel smoothing",
-2023, arXiv 2309.12236): a calibration error without bins.
+"""Smooth ECE: a calibration error without bins.
 
+Blasiok and Nakkiran, "Smooth ECE: Principled reliability diagrams via kernel smoothing", 2023, arXiv 2309.12236.
 The residuals (truth less probability) are smoothed along the probability by a Gaussian that is reflected at 0 and 1;
 the error at a bandwidth is the integral of what is left, in absolute value. It falls as the bandwidth grows, and the
 smooth ECE is the one bandwidth that equals its own error. Nothing is to be chosen.
@@ -23,7 +23,10 @@ CELLS = 1024
 BATCH = 128
 """Sets of residuals that are smoothed at once: about 1 MB an array."""
 
-PRECISION = 1e-7
+STEPS = 200
+"""Far more than the search ever takes, about eight."""
+
+PRECISION = 1e-6
 """How near the bandwidth comes to its own error."""
 
 _DAMPING = 0.5 * (np.pi * np.arange(CELLS)) ** 2
@@ -67,17 +70,22 @@ def smooth_errors(residuals: NDArray[np.float64]) -> NDArray[np.float64]:
 def _fixed_point(residuals: NDArray[np.float64]) -> NDArray[np.float64]:
     """The bandwidths that equal their own error, by the Illinois variant of false position."""
     frequencies = dct(residuals, axis=1)
-    low, high = np.zeros(len(residuals)), np.ones(len(residuals))
-    above, below = error_at(frequencies, low), error_at(frequencies, high) - 1  # of error less bandwidth
+    low = np.zeros(len(residuals))
+    above = error_at(frequencies, low)
+    high = above.copy()  # the error falls from here, so the bandwidth that equals it is not above
+    below = error_at(frequencies, high) - high  # like `above`, the error less the bandwidth
     side = np.zeros(len(residuals))
     found = np.where(above <= PRECISION, 0.0, np.nan)
     open_ = np.flatnonzero(np.isnan(found))
-    while len(open_):
+    for _ in range(STEPS):
+        if not len(open_):
+            break
         a, b, fa, fb = low[open_], high[open_], above[open_], below[open_]
         at = a + (b - a) * fa / (fa - fb)
         value = error_at(frequencies[open_], at) - at
         up = value > 0
-        again = np.where(up, side[open_] == 1, side[open_] == -1)  # the same end moved twice: halve the other's pull
+        # the same end moved twice: halve the other's pull
+        again = np.where(up, side[open_] == 1, side[open_] == -1)
         low[open_], above[open_] = np.where(up, at, a), np.where(up, value, np.where(again, fa / 2, fa))
         high[open_], below[open_] = np.where(up, b, at), np.where(up, np.where(again, fb / 2, fb), value)
         side[open_] = np.where(up, 1, -1)
@@ -99,7 +107,7 @@ def smooth_ece(y_true: ArrayLike, p: ArrayLike) -> float:
     """
     cell = cells(p)
     residual = np.asarray(y_true, dtype=bool) - np.asarray(p, dtype=np.float64)
-    return float(smooth_errors(np.bincount(cell, residual / len(cell), CELLS)[None])[0])
+    return float(smooth_errors(np.bincount(cell, residual / len(cell), CELLS)[None].astype(np.float64))[0])
 
 
 def perfect_smooth_ece(p: ArrayLike, draws: int, seed: int) -> tuple[float, float]:
@@ -120,6 +128,8 @@ def perfect_smooth_ece(p: ArrayLike, draws: int, seed: int) -> tuple[float, floa
     found = np.empty(draws)
     for start in range(0, draws, BATCH):
         outcomes = (rng.random(len(values)) < values for _ in range(min(BATCH, draws - start)))
-        residuals = np.stack([np.bincount(cell, (each - values) / len(cell), CELLS) for each in outcomes])
+        residuals = np.stack(
+            [np.bincount(cell, (each - values) / len(cell), CELLS) for each in outcomes], dtype=np.float64
+        )
         found[start : start + BATCH] = smooth_errors(residuals)
     return float(found.mean()), float(np.percentile(found, 95))

@@ -45,11 +45,15 @@ class ChainIndex:
         if found is None:
             same = self._names.get(path.name, [])
             if len(same) != 1:
-                problem = f"{len(same)} images of the chain set have its file name" if same else "is in no chain"
+                problem = (
+                    f"{len(same)} images of the chain set have its file name" if same else "is in no chain"
+                )
                 raise RecordError(f"{problem} ({name})", field="id")
             found = same[0]
         if label is not None and label != found["label"]:
-            raise RecordError(f"is labelled {label}, its chain {found['label']} ({found['chain']})", field="label")
+            raise RecordError(
+                f"is labelled {label}, its chain {found['label']} ({found['chain']})", field="label"
+            )
         return found
 
 

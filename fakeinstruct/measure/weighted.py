@@ -35,12 +35,13 @@ class Ranking:
 
     def __init__(
         self, y_true: ArrayLike, y_score: ArrayLike, group: NDArray[np.int64], rates: Mapping[str, float]
-    ):
+    ) -> None:
         self._steps = Steps.of(y_true, y_score)
         self._group = group[self._steps.order]
         self._rates = rates
 
     def __call__(self, weights: NDArray[np.float64]) -> Figures:
+        """The figures under weights of groups, shape (draws, groups)."""
         curves = self._steps.curves(np.take(weights, self._group, axis=1))
         return {
             "auc": curves.auc(),
@@ -60,13 +61,15 @@ class Means:
         groups: Number of groups, those without an image here too.
     """
 
-    def __init__(self, columns: Mapping[str, ArrayLike], group: NDArray[np.int64], groups: int):
+    def __init__(self, columns: Mapping[str, ArrayLike], group: NDArray[np.int64], groups: int) -> None:
         self._names = tuple(columns)
         sums = [np.bincount(group, minlength=groups).astype(np.float64)]
-        sums += [np.bincount(group, np.asarray(each, dtype=np.float64), groups) for each in columns.values()]
+        wide = (np.asarray(each, dtype=np.float64) for each in columns.values())
+        sums += [np.bincount(group, each, groups).astype(np.float64) for each in wide]
         self._sums = np.stack(sums, axis=1)  # (groups, 1 + columns)
 
     def __call__(self, weights: NDArray[np.float64]) -> Figures:
+        """The figures under weights of groups, shape (draws, groups)."""
         count, *totals = (weights @ self._sums).T
         with np.errstate(invalid="ignore"):
             return {name: total / count for name, total in zip(self._names, totals, strict=True)}
@@ -84,7 +87,7 @@ class CalibrationError:
         UnavailableError: If there are no images, or a probability is not between 0 and 1.
     """
 
-    def __init__(self, y_true: ArrayLike, p: ArrayLike, group: NDArray[np.int64]):
+    def __init__(self, y_true: ArrayLike, p: ArrayLike, group: NDArray[np.int64]) -> None:
         values = np.asarray(p, dtype=np.float64)
         order = np.argsort(values, kind="stable")
         cell = cells(values[order])
@@ -95,6 +98,7 @@ class CalibrationError:
         self._cells = cell[self._starts]
 
     def __call__(self, weights: NDArray[np.float64]) -> Figures:
+        """The figures under weights of groups, shape (draws, groups)."""
         own = np.take(weights, self._group, axis=1)
         total = own.sum(axis=1)
         some = np.where(total > 0, total, np.nan)
@@ -112,8 +116,6 @@ def together(parts: Iterable[tuple[str, Statistic]]) -> Statistic:
     known = tuple(parts)
 
     def all_of(weights: NDArray[np.float64]) -> Figures:
-        return {
-            prefix + name: values for prefix, part in known for name, values in part(weights).items()
-        }
+        return {prefix + name: values for prefix, part in known for name, values in part(weights).items()}
 
     return all_of

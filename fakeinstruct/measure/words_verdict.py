@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 
+from fakeinstruct.chains.importers.verdict import verdicts
 from fakeinstruct.chains.schema import Label
 from fakeinstruct.forensics.explain import LABELS
 from fakeinstruct.forensics.verdict import DENIED, LEFT_OPEN, OF_ANOTHER, REACH, find_verdict
@@ -20,9 +21,19 @@ _DENIAL = re.compile(
 )
 _OPENING = re.compile(r"(?:\A|[.!?:>\n])[\s*_\"'`(]*not\s+" + _WORD, re.I)
 
+_LABELS = re.compile(r"\b(?:fake|real)\b", re.I)
+_DOUBTED = re.compile(
+    r"(?<!no )(?<!without )(?<!without a )(?<!beyond )"
+    r"\b(?:doubt|unlikely|hard to (?:believe|tell|say)|cannot (?:tell|say)|would not say|far from|anything but)\b"
+    r"[^.;:!?\n]*\Z",
+    re.I,
+)
+
 
 def written_verdict(text: str) -> Label | None:
-    """What a text takes the picture for; None if it says nothing, or denies both.
+    """What a text takes the picture for; None if it says nothing, or both.
+
+    First what is stated with the words fake and real, then what is denied of them, then other words.
 
     >>> written_verdict("This is not a real photograph.")
     <Label.FAKE: 'fake'>
@@ -32,7 +43,18 @@ def written_verdict(text: str) -> Label | None:
     if stated is not None:
         return Label(stated.label)
     denied = {Label(match["word"].lower()) for match in _denials(text)}
-    return denied.pop().other if len(denied) == 1 else None
+    said = {label.other for label in denied} or _in_other_words(text)
+    return said.pop() if len(said) == 1 else None
+
+
+def _in_other_words(text: str) -> set[Label]:
+    """What is stated without the words fake and real: "it is AI-generated", "a genuine photograph"."""
+    found = set()
+    for start, end, label in verdicts(text):
+        before = text[max(0, start - REACH) : start]
+        if not (_LABELS.search(text[start:end]) or _DOUBTED.search(before) or LEFT_OPEN.search(before)):
+            found.add(label)
+    return found
 
 
 def _denials(text: str) -> list[re.Match[str]]:

@@ -508,9 +508,8 @@ def test_a_backslash_in_a_name_is_said(tmp_path):
 
 
 def test_a_split_of_one_label_is_noted_with_what_to_do(tmp_path):
-    for name in ("train/REAL/1", "train/FAKE/2", "val/FAKE/3"):
-        picture(tmp_path / "src" / f"{name}.png", int(name[-1]))
-    summary = import_chains("imagefolder", tmp_path / "src", tmp_path / "out")
+    src = put(tmp_path / "src", "train/real/a.png", "train/fake/b.png", "val/fake/c.png")
+    summary = import_chains("imagefolder", src, tmp_path / "out")
     (said,) = [remark for remark in summary.remarks if "only" in remark]
     assert said.startswith("the split 'validation' holds fake images only, and expand gives no pairs of it; ")
     assert "--validation 0.3" in said

@@ -13,7 +13,12 @@ from fakeinstruct.chains.importers import import_chains
 from fakeinstruct.chains.importers.cifake import CLASSES, class_of
 from fakeinstruct.chains.store import open_chains
 
-NAMES = {"0000.jpg": "airplane", "0001 (2).jpg": "automobile", "0002 (4).jpg": "cat", "0003 (10).jpg": "truck"}
+NAMES = {
+    "0000.jpg": "airplane",
+    "0001 (2).jpg": "automobile",
+    "0002 (4).jpg": "cat",
+    "0003 (10).jpg": "truck",
+}
 
 
 def cifake(folder):
@@ -47,7 +52,9 @@ def test_how_names_are_written(name, content):
     assert class_of(name) == content
 
 
-@pytest.mark.parametrize("name", ["cat.jpg", "0001 (11).jpg", "0001 (0).jpg", "0001(2).jpg", "1 (2).jpg.png", "a1.jpg"])
+@pytest.mark.parametrize(
+    "name", ["cat.jpg", "0001 (11).jpg", "0001 (0).jpg", "0001(2).jpg", "1 (2).jpg.png", "a1.jpg"]
+)
 def test_a_name_that_states_no_class_is_rejected(name):
     with pytest.raises(RecordError, match="states no class"):
         class_of(name)
@@ -67,7 +74,9 @@ def test_what_is_held_out_stays_in_the_test_split_alone(tmp_path):
     chains = list(open_chains(tmp_path / "out").read())
     seen = {chain.content[0] for chain in chains if chain.split != "test"}
     assert seen == {"airplane", "automobile"}
-    assert Counter(chain.content[0] for chain in chains if chain.split == "test") == dict.fromkeys(NAMES.values(), 2)
+    assert Counter(chain.content[0] for chain in chains if chain.split == "test") == dict.fromkeys(
+        NAMES.values(), 2
+    )
     assert "held out of training and validation (cat, truck): 4" in summary.remarks
     assert "cat, truck" in open_chains(tmp_path / "out").meta.notes
 

@@ -186,3 +186,21 @@ def test_a_question_that_comes_twice_is_kept_once(tmp_path):
     _, rejects, items, _ = take("fakebench", tmp_path / "set", tmp_path / "out", without_images=True)
     assert len(items) == 1
     assert "the id of its question was used before" in str(rejects.errors[0])
+
+
+def test_images_lie_in_the_published_folders_or_beside_one_another(tmp_path):
+    src = bench(tmp_path / "src")
+    pictures(src / "FakeBench_images", "fake_images/sd-1.png", "real_images/n0.JPEG")
+    chains, rejects, _, _ = take("fakebench", src, tmp_path / "out")
+    assert not rejects
+    assert set(chains) == {"FakeBench_images/fake_images/sd-1.png", "FakeBench_images/real_images/n0.JPEG"}
+    together = pictures(tmp_path / "together", "sd-1.png", "n0.JPEG")
+    chains, _, _, _ = take("fakebench", src, tmp_path / "beside", image_root=together)
+    assert set(chains) == {"sd-1.png", "n0.JPEG"}
+
+
+def test_a_missing_image_is_said_by_its_published_name(tmp_path):
+    src = bench(tmp_path / "src")
+    pictures(src / "fake_images", "sd-1.png")
+    _, rejects, _, _ = take("fakebench", src, tmp_path / "out")
+    assert any("image file is missing ('n0.JPEG')" in error.problem for error in rejects.errors)

@@ -84,6 +84,7 @@ def test_measure_prints_the_figures_and_where_the_report_is(answers, tmp_path):
     assert "skipped, without a figure: 1" in result.stdout
     assert str(tmp_path / "out/report.html") in result.stdout
     assert (tmp_path / "out/report.html").is_file()
+    assert (tmp_path / "out/figures.md").read_text().startswith("# Figures of ")
 
 
 def test_measure_of_what_is_no_answer_set_is_wrong_usage(tmp_path):

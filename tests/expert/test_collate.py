@@ -7,10 +7,11 @@ from drawn import make_pairs
 
 from fakeinstruct.base.errors import RecordError, Rejects
 from fakeinstruct.expand.pair import open_pairs
+from fakeinstruct.expert.chosen import choose
 from fakeinstruct.expert.collate import Collator, PackCollator, pad
 from fakeinstruct.expert.packing import plain_positions
 from fakeinstruct.expert.recipe import Data
-from fakeinstruct.expert.rows import RowWriter, choose
+from fakeinstruct.expert.rows import RowWriter
 
 TASKS = ("verdict", "reasoning")
 

@@ -25,6 +25,15 @@ def test_one_box_as_each_family_writes_it(dialect, text):
     assert dialect.read(f"It is here: {text}.", SIZE) == (pytest.approx(BOX, abs=0.01),)
 
 
+@pytest.mark.parametrize("written", ["(64,120),(320,480)", " ( 64, 120 ) , (320, 480) "])
+def test_the_qwen_family_writes_two_corners_as_well(written):
+    text = f"A hand <|object_ref_start|>hand<|object_ref_end|><|box_start|>{written}<|box_end|> is fused."
+    assert JSON_PIXELS.read(text, SIZE) == (BOX,)
+    assert JSON_THOUSANDTHS.read(text.replace("64", "100"), SIZE) == ((0.1, 0.12, 0.32, 0.48),)
+    assert JSON_PIXELS.read(text.replace("480", "4800"), SIZE) == ()
+    assert JSON_PIXELS.read(text.replace("(", "["), SIZE) == ()
+
+
 @settings(deadline=None)
 @given(st.lists(corners, min_size=1, max_size=3), sides, sides)
 def test_what_is_written_is_read_back_to_the_dialects_precision(boxes, width, height):

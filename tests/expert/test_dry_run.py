@@ -14,11 +14,11 @@ from fakeinstruct.base.errors import UsageError
 from fakeinstruct.base.surfaces import surface
 from fakeinstruct.cli.train import lines
 from fakeinstruct.expert.dry_run import dry_run, meta_model, unpacked
+from fakeinstruct.expert.estimate import texts_of
 from fakeinstruct.expert.recipe import deepspeed_config, load_recipe
 from fakeinstruct.expert.resolution import constant
 from fakeinstruct.expert.rows import limits_of
 from fakeinstruct.expert.sampler import PackSampler
-from fakeinstruct.expert.workload import texts_of
 
 SHIPPED = sorted(path.stem for path in (surface("training") / "recipes").glob("*.yaml"))
 
@@ -132,7 +132,8 @@ WHOLE = ["data={split: train}", "packing={pairs: 16, tokens: 8192}"]
 def test_estimated_tokens_are_near_the_real_ones(pairs_folder, processor):
     from fakeinstruct.base.errors import Rejects
     from fakeinstruct.expand.pair import open_pairs
-    from fakeinstruct.expert.rows import RowWriter, choose
+    from fakeinstruct.expert.chosen import choose
+    from fakeinstruct.expert.rows import RowWriter
 
     recipe = load_recipe("cifake", [f"pairs={pairs_folder}", *WHOLE])
     pairs = open_pairs(pairs_folder)
@@ -196,6 +197,17 @@ def test_images_cost_what_the_folders_processor_makes_of_their_size(pairs_folder
     assert only(whole).load.alone - limited.alone == 48 * 3
 
 
+def test_a_limit_of_an_images_pixels_is_handed_on_by_a_stage(pairs_folder, tmp_path):
+    write_published("qwen2_5_vl", tmp_path / "base")
+    common = {"tune": {"method": "full"}, "optimizer": {"lr": 1e-3, "batch": 4}}
+    stages = {"one": {"data": {"max_pixels": 128}}, "two": {}, "three": {"data": {"max_pixels": 256}}}
+    file = tmp_path / "recipe.yaml"
+    recipe = common | {"base": str(tmp_path / "base"), "pairs": str(pairs_folder), "stages": stages}
+    file.write_text(json.dumps(recipe))
+    found = dry_run(load_recipe(file))
+    assert {name: one.load.image_tokens for name, one in found.items()} == {"one": 1, "two": 1, "three": 4}
+
+
 def test_what_is_assumed_of_images_is_said():
     (said,) = warnings(load_recipe("qwen2.5-vl-7b-lora"))
     assert said == "assumed: images of 448 x 448 pixels; pairs=PAIRS looks at theirs"
@@ -217,7 +229,7 @@ def test_a_limit_of_pairs_an_image_holds_for_an_epoch(pairs_folder):
 
 
 def test_of_a_large_set_the_first_shards_stand_for_the_rest(pairs_folder, tmp_path, monkeypatch):
-    from fakeinstruct.expert import workload
+    from fakeinstruct.expert import estimate
 
     folder = tmp_path / "pairs"
     shutil.copytree(pairs_folder, folder)
@@ -229,7 +241,7 @@ def test_of_a_large_set_the_first_shards_stand_for_the_rest(pairs_folder, tmp_pa
     (folder / "manifest.json").write_text(json.dumps(manifest))
     recipe = load_recipe("cifake", [f"pairs={folder}", *WHOLE])
     whole = only(recipe).load
-    monkeypatch.setattr(workload, "MOST", 60)  # two of the four shards
+    monkeypatch.setattr(estimate, "MOST", 60)  # two of the four shards
     part = only(recipe).load
     assert (whole.source, part.source) == ("counted", "counted in part")
     assert texts_of(recipe, constant(16)).share == 0.5

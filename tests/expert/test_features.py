@@ -16,12 +16,13 @@ from tiny import EXACT, tiny_llava, tiny_qwen2_5_vl
 from fakeinstruct.base.errors import Rejects
 from fakeinstruct.expand.pair import open_pairs
 from fakeinstruct.expert.attention import use_tree_attention
+from fakeinstruct.expert.chosen import choose
 from fakeinstruct.expert.collate import Collator, PackCollator
 from fakeinstruct.expert.families import family_of
 from fakeinstruct.expert.features import ImageKey, image_key, keep_features, tower_of, why_not_kept
 from fakeinstruct.expert.packing import plain_positions
 from fakeinstruct.expert.recipe import Data, Tune
-from fakeinstruct.expert.rows import RowWriter, choose
+from fakeinstruct.expert.rows import RowWriter
 from fakeinstruct.expert.sft import IGNORE
 from fakeinstruct.expert.tune import apply_tune
 

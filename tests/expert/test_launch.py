@@ -12,7 +12,8 @@ from transformers import AutoConfig
 from fakeinstruct.base.errors import ExitStatus, FakeInstructError, UsageError
 from fakeinstruct.base.files import read_json, sha256_file, write_json
 from fakeinstruct.expert.dry_run import dry_run
-from fakeinstruct.expert.launch import packable, train
+from fakeinstruct.expert.launch import train
+from fakeinstruct.expert.prepare import packable
 from fakeinstruct.expert.process import load_model
 from fakeinstruct.expert.processors import load_processor
 from fakeinstruct.expert.run import RunFolder

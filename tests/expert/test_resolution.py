@@ -80,7 +80,7 @@ def test_families_without_such_a_limit_refuse_it(name, reason, tmp_path):
 
 def test_published_models_cost_what_the_table_says():
     for name, shape in PUBLISHED.items():
-        counted = image_tokens(small_recipe(name, "p", "o"), None)
+        counted = image_tokens(name, None, None)
         assert counted.usual() == shape.image_tokens
         assert (counted.assumes is None) == (name != "OpenGVLab/InternVL3-8B-hf")
 
@@ -88,15 +88,14 @@ def test_published_models_cost_what_the_table_says():
 def test_a_photograph_of_twelve_megapixels_on_qwen():
     """4000 x 3000: 143 x 107 tokens of 28 x 28 pixels; limited to 512 tokens it has at most as many."""
     name = "Qwen/Qwen2.5-VL-7B-Instruct"
-    assert image_tokens(small_recipe(name, "p", "o"), None).of_size(4000, 3000) == 143 * 107
-    limited = small_recipe(name, "p", "o", data={"max_pixels": 512 * 28 * 28})
-    assert 480 <= image_tokens(limited, None).of_size(4000, 3000) <= 512
+    assert image_tokens(name, None, None).of_size(4000, 3000) == 143 * 107
+    assert 480 <= image_tokens(name, 512 * 28 * 28, None).of_size(4000, 3000) <= 512
 
 
 def test_a_folder_without_a_processor_says_what_is_assumed(tmp_path):
     config = write_published("qwen2_5_vl", tmp_path).config
     (tmp_path / "preprocessor_config.json").unlink()
-    found = image_tokens(small_recipe(tmp_path, "p", "o"), config)
+    found = image_tokens(str(tmp_path), None, config)
     assert found.usual() == 256
     assert found.assumes == "every image costs 256 tokens (no processor could be loaded)"
 
@@ -109,7 +108,7 @@ def test_a_limit_in_another_place_is_pointed_to_its_own(key):
 
 @pytest.mark.slow
 def test_an_expert_keeps_the_limit_that_it_was_trained_with(pairs_folder, tmp_path):
-    """16 x 16 pixels are 4 tokens; limited to 128 pixels, 1: in the rows, in training, and in the expert's processor."""
+    """16 x 16 pixels are 4 tokens, limited to 128 pixels 1: in the rows, in training, in the expert's processor."""
     write_published("qwen2_5_vl", tmp_path / "base").save_pretrained(tmp_path / "base")
     lora = {"method": "lora", "parts": ["language_model"], "lora": {"rank": 2, "alpha": 4}}
     recipe = small_recipe(

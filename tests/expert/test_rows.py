@@ -15,12 +15,13 @@ from fakeinstruct.base.files import sha256_bytes
 from fakeinstruct.base.images import load_image
 from fakeinstruct.expand.columns import SCHEMA
 from fakeinstruct.expand.pair import open_pairs
+from fakeinstruct.expert.chosen import choose
 from fakeinstruct.expert.collate import Collator
+from fakeinstruct.expert.estimate import texts_of
 from fakeinstruct.expert.recipe import Data, load_recipe
 from fakeinstruct.expert.resolution import constant
-from fakeinstruct.expert.rows import RowWriter, choose, index_of, messages_of
+from fakeinstruct.expert.rows import RowWriter, index_of, messages_of
 from fakeinstruct.expert.sft import encode_conversation
-from fakeinstruct.expert.workload import texts_of
 
 
 def write(processor, folder, tmp_path, **data):

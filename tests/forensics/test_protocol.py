@@ -3,26 +3,39 @@
 from __future__ import annotations
 
 import pytest
+import yaml
 from foreign import draw_pictures
 from spelling import CHATML, Chat, byte_level
 
 from fakeinstruct.base.errors import UsageError
 from fakeinstruct.base.surfaces import surface
 from fakeinstruct.expert.card import Readout
-from fakeinstruct.forensics.protocol import Protocol, chosen_readouts, load_protocol
+from fakeinstruct.forensics.protocol import (
+    OpenPrompt,
+    Protocol,
+    chosen_readouts,
+    load_evaluation,
+    load_protocol,
+    prompts_sha256,
+)
 from fakeinstruct.forensics.readout import resolve_prompt, user_turn
 
 BUILT_IN = sorted(file.stem for file in (surface("eval") / "protocols").glob("*.yaml"))
+OWN = [name for name in BUILT_IN if not load_protocol(name).readouts]  # ask what an expert learned
+PINNED = [name for name in BUILT_IN if name not in OWN]
 READOUT = "readouts: [{name: a, prompt: p, fake: [f], real: [r]}]\n"
 
 
 def worded(protocol):
     """All that is asked and read, a line each."""
-    lines = []
+    if not protocol.readouts:
+        return f"the expert's own: {protocol.prompts} prompts, {protocol.held_out} of them never trained on\n"
+    lines = [f"sha256 {protocol.prompts_sha256}"]
     for each in chosen_readouts((), protocol):
         lines.append(f"{each.name}: {each.prompt}")
         where = [each.position, *(repr(text) for text in (each.prefix, each.after) if text)]
         lines.append(f"  {' '.join(where)}  fake {', '.join(each.fake)}  real {', '.join(each.real)}")
+    lines += [f"{each.name}, {each.kind}: {each.prompt}" for each in protocol.open]
     return "\n".join(lines) + "\n"
 
 
@@ -33,9 +46,14 @@ def test_the_exact_prompts_of_a_protocol(name, snapshot):
 
 
 @pytest.mark.parametrize("name", BUILT_IN)
-def test_a_protocol_is_called_by_its_file_and_asks_all_it_holds(name):
+def test_a_protocol_is_called_by_its_file(name):
+    assert load_protocol(name).name == name
+
+
+@pytest.mark.parametrize("name", PINNED)
+def test_a_protocol_pins_its_prompts_and_asks_all_it_holds(name):
     protocol = load_protocol(name)
-    assert protocol.name == name
+    assert protocol.prompts_sha256 == prompts_sha256(protocol.readouts, protocol.open)
     assert len(chosen_readouts((), protocol)) == len(protocol.readouts)
     assert not any(readout.trained for readout in protocol.readouts)
 
@@ -50,14 +68,14 @@ def test_zero_shot_has_both_polarities_and_both_orders():
     assert one.words() == two.words()
 
 
-@pytest.mark.parametrize("name", BUILT_IN)
+@pytest.mark.parametrize("name", PINNED)
 def test_the_labels_have_as_many_words_so_that_sums_can_be_formed(name):
     assert all(len(readout.fake) == len(readout.real) for readout in load_protocol(name).readouts)
 
 
 def test_the_words_can_be_told_apart():
     chat = Chat(byte_level(), CHATML)
-    for name in BUILT_IN:
+    for name in PINNED:
         for readout in load_protocol(name).readouts:
             resolved = resolve_prompt(chat, user_turn(readout.prompt), readout.words(), readout.prefix or "")
             assert {word.label for word in resolved.words} == {"fake", "real"}
@@ -71,6 +89,51 @@ def test_what_is_said_on_the_command_line_goes_before_the_file(tmp_path):
     file.write_text(READOUT + "splits: [test]\nseed: 3\n")
     protocol = load_protocol(file, seed=4)
     assert (protocol.splits, protocol.seed, protocol.readouts[0].fake) == (("test",), 4, ("f",))
+
+
+PIN = "a" * 64
+
+
+@pytest.mark.parametrize(
+    ("change", "same"),
+    [
+        ("prompt: p,", False),
+        ("fake: [f]", False),
+        ("real: [r]", False),
+        ("name: a", True),
+        ("trained: true", True),
+    ],
+)
+def test_a_pin_holds_the_words_and_nothing_else(change, same):
+    """Another name or another training is no other prompt; a full stop more is one."""
+    text = {
+        "prompt: p,": "prompt: p.,",
+        "fake: [f]": "fake: [F]",
+        "real: [r]": "real: [r, s]",
+        "name: a": "name: b",
+    }
+    first = "{name: a, prompt: p, fake: [f], real: [r], trained: true}"
+    other = first.replace(change, text.get(change, "trained: false"))
+    assert other != first
+    one, two = ([Readout.model_validate(yaml.safe_load(each))] for each in (first, other))
+    assert (prompts_sha256(one) == prompts_sha256(two)) == same
+
+
+def test_a_pin_depends_on_the_order_and_on_the_open_prompts():
+    one, two = (Readout(name=name, prompt=name, fake=("f",), real=("r",)) for name in "ab")
+    said = OpenPrompt(name="why", prompt="Why?")
+    assert len({prompts_sha256(each) for each in ((one, two), (two, one), (one,))}) == 3
+    assert prompts_sha256((one,), (said,)) != prompts_sha256((one,))
+
+
+def test_what_is_measured_is_no_part_of_how_is_asked(tmp_path):
+    file = tmp_path / "mine.yaml"
+    file.write_text(READOUT + "measure: {calibrate: true, baselines: [metadata], reals: {dalle: laion}}\n")
+    assert load_evaluation(file).measure.reals == {"dalle": "laion"}
+    plain = tmp_path / "plain.yaml"
+    plain.write_text(READOUT)
+    assert load_protocol(file) == load_protocol(plain)
+    assert "measure" not in load_protocol(file).model_dump()
 
 
 BOMB = "a: &a [x, x]\n" + "\n".join(
@@ -107,6 +170,17 @@ BAD = {
     ),
     "NaN": ("readouts: [{name: a, prompt: p, fake: [f], real: [r], scale: .nan}]\n", r"scale: .*finite"),
     "no prompt": ("prompts: 0\n", "field prompts: .*greater than or equal to 1"),
+    "pin of other prompts": (
+        READOUT + f"prompts_sha256: {PIN}\n",
+        f"its prompts are not those that prompts_sha256 pins \\({PIN}\\): theirs is [0-9a-f]{{64}}",
+    ),
+    "pin that is no hash": (READOUT + "prompts_sha256: abc\n", "prompts_sha256: .*pattern"),
+    "misspelt measure": (
+        READOUT + "measure: {baseline: [cnn]}\n",
+        r"measure\.baseline: there is no 'baseline' here\. Did you mean 'baselines'",
+    ),
+    "unknown need": (READOUT + "measure: {needs: [boxes]}\n", r"measure\.needs"),
+    "reals of nobody": (READOUT + "measure: {reals: mine}\n", r"measure\.reals"),
     "list": ("- prompts\n", "is not a mapping"),
     "bomb": (BOMB, "found the alias"),
     "key twice": ("seed: 1\nseed: 2\n", "found the key 'seed' twice"),

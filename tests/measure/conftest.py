@@ -1,35 +1,51 @@
 """Answer sets and chain sets on disk, made by the tests themselves."""
 
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 from PIL import Image
+from rich_answers import rich_chains, rich_rows
 
 from fakeinstruct.base.files import write_json
 from fakeinstruct.chains.schema import Chain, ImageRef, Meta, Origin
 from fakeinstruct.chains.store import open_chains, write_chains
 from fakeinstruct.forensics.answers import AnswersMeta, open_answers, write_part
+from fakeinstruct.measure.run import measure
+
+sys.path += [str(Path(__file__).parents[1] / name) for name in ("expert", "forensics")]  # tiny models
+
+
+def write_answers(folder, rows, **meta):
+    """Write rows as an answer set, in parts of 50, and open it."""
+    folder.mkdir()
+    for number, start in enumerate(range(0, len(rows), 50)):
+        write_part(folder, f"{number:05d}", rows[start : start + 50])
+    known = {
+        "expert": "runs/expert",
+        "expert_sha256": "ab" * 32,
+        "items": "chains",
+        "items_sha256": "cd" * 32,
+        "complete": True,
+    }
+    write_json(folder / "meta.json", AnswersMeta(**(known | meta)).model_dump(mode="json"))
+    return open_answers(folder)
 
 
 @pytest.fixture
 def answer_set(tmp_path):
     """Write rows as an answer set, in parts of 50, and open it."""
+    return lambda rows, name="answers", **meta: write_answers(tmp_path / name, rows, **meta)
 
-    def write(rows, name="answers", **meta):
-        folder = tmp_path / name
-        folder.mkdir()
-        for number, start in enumerate(range(0, len(rows), 50)):
-            write_part(folder, f"{number:05d}", rows[start : start + 50])
-        known = {
-            "expert": "runs/expert",
-            "expert_sha256": "ab" * 32,
-            "items": "chains",
-            "items_sha256": "cd" * 32,
-            "complete": True,
-        }
-        write_json(folder / "meta.json", AnswersMeta(**(known | meta)).model_dump(mode="json"))
-        return open_answers(folder)
 
-    return write
+@pytest.fixture(scope="session")
+def rich_report(tmp_path_factory):
+    """A report in which everything is: its folder."""
+    folder = tmp_path_factory.mktemp("rich")
+    answers = write_answers(folder / "answers", rich_rows())
+    measure([answers], folder / "out", chains=rich_chains(folder / "chains"))
+    return folder / "out"
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 from simulated_answers import verdict
+from turned import turned
 
 from fakeinstruct.base.errors import RecordError, Rejects, UsageError
 from fakeinstruct.chains.schema import Meta, Split
@@ -14,6 +15,7 @@ from fakeinstruct.chains.store import open_chains, write_chains
 from fakeinstruct.measure import baseline_cnn
 from fakeinstruct.measure.baseline_statistics import features, ring_spectrum
 from fakeinstruct.measure.baselines import score_baseline
+from fakeinstruct.measure.beside import Company
 from fakeinstruct.measure.detection import auc
 from fakeinstruct.measure.run import measure
 
@@ -28,7 +30,7 @@ def short(monkeypatch):
     ("name", "low", "high"), [("cnn", 0.99, 1), ("statistics", 0.99, 1), ("metadata", 0.2, 0.8)]
 )
 def test_pixels_tell_the_stripes_and_the_file_does_not(striped_chains, short, name, low, high):
-    scores = score_baseline(name, striped_chains())
+    scores, _ = score_baseline(name, striped_chains())
     assert set(scores.split) == {"validation", "test"}
     assert len(scores) == 60
     assert scores.margin.dtype == np.float32
@@ -39,16 +41,26 @@ def test_pixels_tell_the_stripes_and_the_file_does_not(striped_chains, short, na
 def test_same_seed_same_scores(striped_chains, short, name):
     chains = striped_chains(48)
     state = torch.get_rng_state()
-    first, again, other = (score_baseline(name, chains, seed=seed).margin for seed in (0, 0, 1))
+    first, again, other = (score_baseline(name, chains, seed=seed)[0].margin for seed in (0, 0, 1))
     assert first.tolist() == again.tolist()
     assert torch.equal(torch.get_rng_state(), state)
     if name == "cnn":
         assert first.tolist() != other.tolist()
 
 
+def test_nothing_is_learned_from_the_images_that_are_measured(striped_chains, tmp_path, short):
+    chains = striped_chains(48)
+    other = turned(chains, tmp_path / "turned", "validation", "test")
+    for name in ("cnn", "statistics", "metadata"):
+        scores, _ = score_baseline(name, chains)
+        again, _ = score_baseline(name, other)
+        assert scores.margin.tolist() == again.margin.tolist()
+        assert (scores.fake != again.fake).all()
+
+
 def test_only_the_test_images_asked_for_are_scored(striped_chains):
     chains = striped_chains(48)
-    scores = score_baseline("metadata", chains, test={"image-6", "image-7"})
+    scores, _ = score_baseline("metadata", chains, test={"image-6", "image-7"})
     assert set(scores.image[scores.split == "test"]) == {"image-6", "image-7"}
     assert (scores.split == "validation").sum() == 12
 
@@ -80,7 +92,7 @@ def test_an_unreadable_image_is_rejected_and_the_rest_goes_on(striped_chains):
     with pytest.raises(RecordError, match="not an image"):
         score_baseline("metadata", chains)
     rejects = Rejects()
-    scores = score_baseline("metadata", chains, rejects=rejects)
+    scores, _ = score_baseline("metadata", chains, rejects=rejects)
     assert len(rejects) == 1
     assert len(scores) == 23
 
@@ -88,7 +100,7 @@ def test_an_unreadable_image_is_rejected_and_the_rest_goes_on(striped_chains):
 def test_what_cannot_be_trained_is_said_before_anything_is_written(striped_chains, answer_set, tmp_path):
     chains = striped_chains(16)
     with pytest.raises(UsageError, match="Did you mean 'cnn'"):
-        score_baseline("cnnn", chains)
+        Company(("cnnn",), chains=chains).check([answer_set([], "none")])
     with pytest.raises(UsageError, match="there is no baseline 'nothing'"):
         measure(
             [answer_set([verdict(0, True, 1.0)], "one")],

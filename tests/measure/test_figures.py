@@ -40,7 +40,7 @@ def test_every_published_key_is_there_and_the_file_says_what_is_returned(answer_
     assert test.keys() >= KEYS
     assert test["calibrated"].keys() >= {"brier", "nll", "ece"}
     assert figures.keys() >= {"overall", "per_generator", "baselines", "provenance", "choices", "per_group"}
-    assert test["unavailable"] == {}
+    assert test["unavailable"].keys() == {"tpr_fpr_0_01", "tpr_fpr_0_001"}  # of 75 reals
     assert test["auc_low"] < test["auc"] < test["auc_high"]
     assert json.loads((tmp_path / "out/figures.json").read_bytes()) == figures
 
@@ -77,7 +77,9 @@ def test_without_validation_answers_nothing_is_fitted_and_the_reason_stands(answ
     rows = [row for row in simulated() if row["split"] == "test"]
     test = measure([answer_set(rows)], tmp_path / "out")["overall"]["test"]
     assert test["accuracy_validation_threshold"] is None
-    assert test["calibrated"] == dict.fromkeys(("brier", "nll", "ece", "ece_band"))
+    assert {value for name, value in test["calibrated"].items() if name != "intervals"} == {None}
+    assert test["calibrated"].keys() >= {"brier", "nll", "ece", "ece_band", "smooth_ece", "intervals"}
+    assert set(test["calibrated"]["intervals"].values()) == {None}
     assert test["unavailable"]["calibrated.brier"] == "no validation images to fit on"
     assert test["brier"] is not None
 
@@ -235,6 +237,62 @@ def test_each_generator_stands_against_the_same_reals(answer_set, tmp_path):
     assert figures["generators"]["worst"] == "hard"
     assert figures["per_generator"]["unnamed"]["n_fake"] == 1
     assert figures["per_manipulation"]["edited"]["auc"] == figures["per_generator"]["hard"]["auc"]
+
+
+def test_each_generator_stands_against_its_own_reals_where_these_name_it(answer_set, tmp_path):
+    rng = np.random.default_rng(0)
+    rows = []
+    for name, height in (("easy", 3), ("hard", 0.5)):
+        rows += [
+            verdict(f"{name}-f{i}", True, float(rng.normal() + height), generator=name) for i in range(40)
+        ]
+        rows += [
+            verdict(f"{name}-r{i}", False, float(rng.normal() + height / 2), camera_set=name)
+            for i in range(30)
+        ]
+    figures = measure([answer_set(rows)], tmp_path / "out")
+    own = [row for row in rows if "easy" in (row["generator"], row.get("camera_set"))]
+    found = figures["per_generator"]["easy"]
+    assert found["reals"].startswith("all real images")
+    assert (found["n_real"], found["own_reals"]["n_real"]) == (60, 30)
+    assert found["own_reals"]["auc"] == pytest.approx(roc_auc_score(*truth_and_margin(own)), abs=1e-6)
+    assert found["own_reals"]["intervals"]["auc"][0] < found["own_reals"]["auc"]
+    areas = [row["own_reals"]["auc"] for row in figures["per_generator"].values()]
+    summary = figures["generators"]
+    assert summary["own_reals"]["macro_auc"] == pytest.approx(np.mean(areas), abs=1e-6)
+    assert (summary["worst"], summary["own_reals"]["worst"]) == ("hard", "hard")
+    low, high = summary["intervals"]["macro_auc"]
+    assert low < summary["macro_auc"] < high
+    assert set(figures["transfer"]["fitted_on"]) == {"nothing", "easy", "hard"}
+
+
+def test_without_reals_of_its_own_a_generator_says_so(answer_set, tmp_path):
+    figures = measure([answer_set(simulated(80))], tmp_path / "out")
+    row = figures["per_generator"]["diffusion"]
+    assert row["own_reals"] is None
+    assert row["unavailable"]["own_reals"] == "no real image has the generator's name as its camera_set"
+    assert (
+        figures["generators"]["unavailable"]["own_reals"] == "0 of 1 generators have real images of their own"
+    )
+
+
+def test_a_generator_of_few_images_has_figures_and_no_interval(answer_set, tmp_path):
+    rows = simulated(200) + [verdict(f"rare-{i}", True, 1.0 + i, generator="rare") for i in range(5)]
+    figures = measure([answer_set(rows)], tmp_path / "out")
+    row = figures["per_generator"]["rare"]
+    assert row["auc"] is not None
+    assert row["intervals"]["auc"] is None
+    reason = "only 5 sources of fakes to draw from, an interval needs 20"
+    assert row["unavailable"]["intervals.auc"] == reason
+    assert figures["generators"]["unavailable"]["intervals.macro_auc"] == f"rare: {reason}"
+    assert figures["per_generator"]["diffusion"]["intervals"]["auc"] is not None
+
+
+def test_the_oracle_threshold_is_called_so_and_is_never_worse(answer_set, tmp_path):
+    test = measure([answer_set(simulated())], tmp_path / "out")["overall"]["test"]
+    assert test["accuracy_oracle_threshold"] >= max(
+        test["accuracy_half"], test["accuracy_validation_threshold"]
+    )
 
 
 def photographs(names, per=12):

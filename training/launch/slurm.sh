@@ -25,7 +25,8 @@ fi
 gpus=${SLURM_GPUS_PER_NODE:-8} # 8, h100:8, or gpu:h100:8(S:0-1)
 gpus=${gpus%%(*}
 gpus=${gpus##*:}
-host=$(scontrol show hostnames "$SLURM_JOB_NODELIST" | head -n 1)
+hosts=$(scontrol show hostnames "$SLURM_JOB_NODELIST")
+host=${hosts%%$'\n'*}
 srun "$python" -m torch.distributed.run --nnodes "$SLURM_NNODES" --nproc_per_node "$gpus" \
   --rdzv_id "$SLURM_JOB_ID" --rdzv_backend c10d --rdzv_endpoint "$host:${PORT:-29500}" \
   -m fakeinstruct.expert.process "$run"

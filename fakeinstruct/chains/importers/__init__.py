@@ -23,6 +23,7 @@ from fakeinstruct.chains.importers.cifake import import_cifake
 from fakeinstruct.chains.importers.fakebench import import_fakebench
 from fakeinstruct.chains.importers.fakeclue import import_fakeclue
 from fakeinstruct.chains.importers.fakexplained import import_fakexplained
+from fakeinstruct.chains.importers.generators import import_generators
 from fakeinstruct.chains.importers.imagefolder import import_imagefolder
 from fakeinstruct.chains.importers.images import Images
 from fakeinstruct.chains.importers.llava import import_llava
@@ -44,6 +45,7 @@ __all__ = ["IMPORTERS", "ImportSummary", "Imported", "Importer", "Source", "impo
 IMPORTERS: dict[str, Callable[..., Imported]] = {
     "imagefolder": import_imagefolder,
     "cifake": import_cifake,
+    "generators": import_generators,
     "llava": import_llava,
     "fakeclue": import_fakeclue,
     "mmfr": import_mmfr,

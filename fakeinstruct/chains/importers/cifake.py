@@ -1,7 +1,7 @@
 """`import cifake`: CIFAKE's folders, and the class that the number in a file's name stands for.
 
-``train/REAL/0000 (2).jpg``, ``test/FAKE/1135 (5).jpg``: the number in brackets is CIFAR-10's class counted from 1, and a
-name without one is of the first, an airplane. It becomes the chain's `content`, so that classes can be held out of
+``train/REAL/0000 (2).jpg``, ``test/FAKE/1135 (5).jpg``: the number in brackets is CIFAR-10's class counted from 1, and
+a name without one is of the first, an airplane. It becomes the chain's `content`, so that classes can be held out of
 training (``--hold-out``) and measured apart. The other number separates real from fake and is used for nothing.
 
 Labels: the folders' names. Splits: the folders' names. Questions, boxes, texts: none. Image paths: those below the

@@ -8,7 +8,8 @@ Labels: `authenticity`, **0 is fake, 1 is real**, which must agree with question
 and FakeQA is a fake. Questions: "Is this a real image?" is answered "no" for a fake; an item's `yes` says which.
 A question of FakeQA is about the attribute that it names, not about the one of its number, since their order varies.
 Answers of FakeClue and FakeQA are blank. Boxes: none. Encoding: UTF-8. Image paths: file names, relative to the
-image root. Splits: all test. Terms: files MIT, README CC BY-NC; for evaluation only.
+image root, or in the folders `fake_images` and `real_images` of the published images. Splits: all test. Terms: files
+MIT, README CC BY-NC; for evaluation only.
 """
 
 from __future__ import annotations
@@ -16,15 +17,17 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 from fakeinstruct.base.errors import RecordError, Rejects
+from fakeinstruct.base.images import MissingImageError
 from fakeinstruct.chains.importers.records import Record
 from fakeinstruct.chains.importers.source import BAD, Imported, Source
 from fakeinstruct.chains.items import Item
-from fakeinstruct.chains.schema import Chain, Label, Split
+from fakeinstruct.chains.schema import Chain, ImageRef, Label, Split
 from fakeinstruct.chains.taxonomy import load_taxonomy
 
 FILES = ("FakeClass.json", "FakeClue.json", "FakeQA.json")
@@ -109,7 +112,7 @@ def _chains(source: Source, rejects: Rejects, items: list[Item], notes: Counter[
     for image, said in found.items():
         try:
             chain = source.chain(
-                source.images.find(image, near=said.file),
+                _image(source, image, said),
                 said.label,
                 origin={"by": "dataset", "source_record": image, "licence": TERMS},
                 split=Split.TEST,
@@ -123,6 +126,17 @@ def _chains(source: Source, rejects: Rejects, items: list[Item], notes: Counter[
         else:
             items.extend(kept)
             yield chain
+
+
+def _image(source: Source, image: str, said: _Said) -> ImageRef:
+    """The image, by its name alone or in the folder that the published images of its label lie in."""
+    try:
+        return source.images.find(image, near=said.file)
+    except MissingImageError:
+        for above in ("", "FakeBench_images/"):
+            with suppress(MissingImageError):
+                return source.images.find(f"{above}{said.label}_images/{image}", near=said.file)
+        raise
 
 
 def _read(file: Path, name: str, value: Any, notes: Counter[str]) -> tuple[str, _Said]:

@@ -1,0 +1,78 @@
+"""`fakeinstruct evaluate`: an expert asked and measured by a protocol."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from fakeinstruct.base.errors import Rejects, UsageError, printable
+from fakeinstruct.cli.common import ImageRoot, MaxRejects, Out, Seed, close
+
+
+def evaluate(
+    expert: Annotated[str, typer.Argument(help="The expert's folder, or a server's address.")],
+    protocol: Annotated[str, typer.Argument(help="A protocol's name, see above, or a YAML file.")],
+    items: Annotated[
+        list[Path],
+        typer.Argument(help="Chain sets, measured together.", metavar="ITEMS...", show_default=False),
+    ],
+    out: Out,
+    model: Annotated[
+        str | None,
+        typer.Option("--model", help="Name that a server serves the model by, if it serves several."),
+    ] = None,
+    batch: Annotated[
+        int | None, typer.Option("--batch", help="Images asked at once, if not as many as pay.", min=1)
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would be asked and measured; ask nothing.")
+    ] = False,
+    seed: Seed = 0,
+    image_root: ImageRoot = None,
+    max_rejects: MaxRejects = 0.2,
+) -> None:
+    """Ask an expert and measure it by a protocol: answers, figures and report in one folder.
+
+    A run that was stopped goes on where it was; figures are computed anew each time. The expert is not changed: what a
+    protocol fits on validation answers stays in the folder.
+
+    **Protocols**
+
+    - `detection`, `calibration`, `robustness`: any chain set with both labels
+    - `generators`, `universalfakedetect`: a folder a generator, each against its own real images
+    - `cifake`: with baselines, JPEG 50, and what was held out of training
+    - `fakebench`, `loki`, `mmfr`, `synthscars`: the benchmarks of these names
+    - `zero-shot`, `yes-no`, `sentence`, `scan`: ways to ask a model that learned no prompt
+
+    **Examples**
+
+        fakeinstruct evaluate runs/train/expert detection runs/chains --out runs/detection
+
+        fakeinstruct evaluate runs/train/expert robustness runs/chains --out runs/robustness --dry-run
+
+        fakeinstruct evaluate runs/train/expert generators chains/genimage --out runs/genimage
+
+        fakeinstruct evaluate http://localhost:8000/v1 fakebench chains/fakebench --out runs/fakebench
+    """
+    from fakeinstruct.cli.evaluation import plan_lines, print_evaluation
+    from fakeinstruct.forensics.protocol import load_evaluation
+    from fakeinstruct.forensics.server import open_expert
+    from fakeinstruct.measure.evaluate import evaluate as run
+    from fakeinstruct.measure.evaluations.needs import check_needs, open_items
+
+    evaluation = load_evaluation(protocol)
+    rejects = Rejects(max_rejects)
+    if image_root is not None and len(items) > 1:
+        raise UsageError("one image root for several sets", field="image_root", hint="Name one set, or none.")
+    given = open_items(items, image_root, max_rejects)
+    check_needs(evaluation, given)  # before a model is loaded
+    asked = open_expert(expert, model)
+    if dry_run:
+        for line in plan_lines(asked, evaluation, given, out, rejects, batch=batch):
+            print(printable(line))
+        close(rejects)
+        return
+    print_evaluation(run(asked, evaluation, given, out, batch=batch, seed=seed, rejects=rejects), out)
+    close(rejects, out)

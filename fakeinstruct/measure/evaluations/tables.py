@@ -1,0 +1,92 @@
+"""What a protocol adds to figures, as tables for the terminal, the page and the Markdown."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from fakeinstruct.measure.report_cells import Table, interval
+
+LEAKS = {
+    "extension": "file extension",
+    "extension_any_case": "file extension, letter case aside",
+    "names": "file names",
+    "headers": "file headers",
+}
+"""What is said of each row of `leaks`."""
+
+
+def protocol_tables(figures: Mapping[str, Any]) -> list[Table]:
+    """The tables that a protocol adds, see `evaluate`; none of figures that no protocol is behind.
+
+    Args:
+        figures: The contents of `figures.json`.
+    """
+    added = figures.get("protocol")
+    if not added:
+        return []
+    found = [leak_table(added["leaks"])]
+    if added.get("by_content"):
+        found.append(content_table(added["by_content"]))
+    if own := own_reals(figures, added):
+        found.append(generator_table(own))
+    return found
+
+
+def leak_table(leaks: Mapping[str, Any]) -> Table:
+    """How well files alone tell the label, of each set of items."""
+    head = ("what the files alone tell", "n", "auc", "95 % interval", "accuracy", "commoner label")
+    rows = [
+        (
+            f"{LEAKS[name]} ({folder})" if len(leaks) > 1 else LEAKS[name],
+            *(row["n"], row["auc"], interval(row), row["accuracy"], row.get("rule")),
+        )
+        for folder, some in leaks.items()
+        for name, row in some.items()
+    ]
+    return Table("names and headers, no pixel, cross-validated on the test split", head, tuple(rows))
+
+
+def content_table(by_content: Mapping[str, Any]) -> Table:
+    """Figures by what images show, under each condition."""
+    head = ("content", "condition", "n", "auc", "95 % interval", "accuracy_half", "ece", "ece, calibrated")
+    rows = [
+        (
+            name,
+            condition,
+            *(
+                row["n"],
+                row["auc"],
+                interval(row),
+                row["accuracy_half"],
+                row["ece"],
+                row["calibrated"]["ece"],
+            ),
+        )
+        for condition, some in by_content.items()
+        for name, row in some.items()
+    ]
+    return Table("test split by content", head, tuple(rows))
+
+
+def own_reals(figures: Mapping[str, Any], evaluation: Mapping[str, Any]) -> dict[str, Any]:
+    """Rows of generators against their own reals, where the protocol is about them."""
+    if "mapped_reals" in evaluation:
+        return dict(evaluation["mapped_reals"]["per_generator"])
+    if evaluation["protocol"]["measure"]["reals"] != "own":
+        return {}
+    return {name: row["own_reals"] or {} for name, row in figures["per_generator"].items()}
+
+
+def generator_table(rows: Mapping[str, Any]) -> Table:
+    """Each generator against its own reals."""
+    head = ("generator", "fakes", "reals", "auc", "95 % interval", "average_precision", "accuracy_half")
+    shown = [
+        (
+            name,
+            *(row.get("n_fake"), row.get("n_real"), row.get("auc"), interval(row)),
+            *(row.get("average_precision"), row.get("accuracy_half")),
+        )
+        for name, row in rows.items()
+    ]
+    return Table("test split, each generator against its own reals", head, tuple(shown))

@@ -1,0 +1,187 @@
+"""A judge of explanations: a language model behind the OpenAI API marks an expert's words beside annotators' own.
+
+Replies are kept in a folder, part by part, so that an interrupted run goes on where it stopped and no text is marked
+twice. What a judge says varies: figures name its model, the hash of its prompt, and how often it was asked.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from fakeinstruct.base.errors import FakeInstructError, RecordError, Rejects
+from fakeinstruct.base.files import fingerprint, stable_seed
+from fakeinstruct.base.progress import track
+from fakeinstruct.chains.store import ChainSet
+from fakeinstruct.forensics.server import Server, plain_address
+from fakeinstruct.forensics.server_http import Connection, Patience, StoppedServerError, run_to_end
+from fakeinstruct.forensics.server_probe import served_model
+from fakeinstruct.forensics.server_tokens import read_completion
+from fakeinstruct.measure.judge_kept import Asked, JudgeMeta, claim_folder, read_replies, write_replies
+from fakeinstruct.measure.judge_marks import Case, Judgement, judgement_of
+from fakeinstruct.measure.judge_prompt import JudgePrompt, load_judge_prompt
+from fakeinstruct.measure.words_own import Own, own_words
+from fakeinstruct.measure.words_said import chains_of, texts_of
+
+AT_ONCE = 16
+"""Requests at once."""
+
+PART = 128
+"""Replies that are written at once: what a crash costs at most."""
+
+GO_ON = "What was marked is kept; the same command goes on from there."
+
+
+@dataclass(frozen=True)
+class Judge:
+    """Who is asked, how, and how often.
+
+    Attributes:
+        server: The language model's.
+        prompt: What is asked.
+        samples: How often each text is marked.
+    """
+
+    server: Server
+    prompt: JudgePrompt
+    samples: int
+
+    @property
+    def meta(self) -> JudgeMeta:
+        """What replies are kept under."""
+        return JudgeMeta(
+            server=self.server.url,
+            model=self.server.model,
+            prompt=self.prompt.wording.name,
+            prompt_sha256=self.prompt.sha256,
+            samples=self.samples,
+        )
+
+    def body(self, case: Case) -> dict[str, Any]:
+        """The request for a case's marks."""
+        body = {
+            "model": self.server.model,
+            "messages": case.messages,
+            "max_tokens": self.prompt.wording.max_tokens,
+            "temperature": 0,
+        }
+        if self.samples == 1:
+            return body
+        return body | {"temperature": 1, "seed": stable_seed(case.key, case.sample) % 2**31}
+
+
+def judge(
+    rows: Sequence[Mapping[str, Any]],
+    chains: ChainSet,
+    url: str,
+    out: str | Path,
+    *,
+    model: str | None = None,
+    prompt: JudgePrompt | None = None,
+    samples: int = 1,
+    patience: Patience | None = None,
+    rejects: Rejects | None = None,
+) -> Judgement:
+    """Let a judge mark the texts about test images that annotators wrote about as well.
+
+    Args:
+        rows: Answers of one expert.
+        chains: What annotators wrote.
+        url: Address of a server that speaks the OpenAI API; the environment variable OPENAI_API_KEY has its key.
+        out: Folder for its replies. What is there already is not asked again.
+        model: The model's name; not needed where the server has one.
+        prompt: What is asked; `eval/judge/explanation.yaml` by default.
+        samples: How often each text is marked: once at temperature 0, more often at temperature 1 by fixed seeds.
+        patience: How long the server is waited for.
+        rejects: Collects texts that the server refuses to mark, and chains that cannot be read. Without it the first
+            is raised.
+
+    Raises:
+        UsageError: If the folder holds replies of another judge, prompt or number of samples.
+        FakeInstructError: If nothing is there to be marked, or the server does not answer.
+    """
+    asked = Judge(_server(url, model, patience or Patience()), prompt or load_judge_prompt(), samples)
+    cases = _cases(rows, chains, asked, rejects)
+    if not cases:
+        raise FakeInstructError("no test image has both a text and words of annotators", file=chains.folder)
+    folder = Path(out)
+    claim_folder(folder, asked.meta)
+    replies = read_replies(folder)
+    missing = list({case.asked: case for case in cases if case.asked not in replies}.values())
+    for start in track(range(0, len(missing), PART), "asking the judge"):
+        replies |= _ask_part(asked, missing[start : start + PART], folder, rejects)
+    return judgement_of(asked.meta, cases, replies)
+
+
+def _server(url: str, model: str | None, patience: Patience) -> Server:
+    server = Server(plain_address(url), model or "", os.environ.get("OPENAI_API_KEY"), patience=patience)
+    if model:
+        return server
+
+    async def only_model() -> str:
+        async with server.connection() as connection:
+            return await served_model(connection)
+
+    return Server(server.url, run_to_end(only_model()), server.key, patience=patience)
+
+
+def _cases(
+    rows: Sequence[Mapping[str, Any]], chains: ChainSet, asked: Judge, rejects: Rejects | None
+) -> list[Case]:
+    """What is to be marked; a text that an image has twice, once."""
+    said = texts_of(rows)
+    known = chains_of(chains, (one.chain for one in said), rejects)
+    own = {name: own_words(chain) for name, chain in known.items()}
+    cases = {}
+    for one in said:
+        words = own.get(one.chain)
+        if isinstance(words, Own):
+            messages = asked.prompt.messages(one.text, words.references)
+            key = fingerprint(messages)
+            for sample in range(asked.samples):
+                cases[one.chain, key, sample] = Case(one.chain, key, sample, messages)
+    return list(cases.values())
+
+
+def _ask_part(asked: Judge, cases: Sequence[Case], folder: Path, rejects: Rejects | None) -> dict[Asked, str]:
+    """Ask about some texts and keep what was replied, also where the server stops in between.
+
+    Raises:
+        FakeInstructError: If the server stops answering, or refuses all of them.
+    """
+    replies: dict[Asked, str] = {}
+    refused: list[RecordError] = []
+    try:
+        run_to_end(_ask_all(asked, cases, replies, refused))
+    except* StoppedServerError as group:
+        problem = str(next(iter(group.exceptions)))
+        raise FakeInstructError(problem, hint=GO_ON) from None
+    finally:
+        write_replies(folder, replies)
+    for error in refused:
+        if rejects is None or not replies:
+            raise error
+        rejects.add(error)
+    return replies
+
+
+async def _ask_all(
+    asked: Judge, cases: Sequence[Case], replies: dict[Asked, str], refused: list[RecordError]
+) -> None:
+    waiting = iter(cases)
+
+    async def work(connection: Connection) -> None:
+        for case in waiting:
+            try:
+                reply = read_completion(await connection.complete(asked.body(case)))
+                replies[case.asked] = reply.text
+            except RecordError as error:
+                refused.append(RecordError(error.problem, file=asked.server.url, record=case.chain))
+
+    async with asked.server.connection() as connection, asyncio.TaskGroup() as group:
+        for _ in range(AT_ONCE):
+            group.create_task(work(connection))

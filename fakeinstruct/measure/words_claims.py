@@ -1,0 +1,151 @@
+"""Flaws that a text claims: attributes of the taxonomy it names, and whether it finds them wrong, right, or neither.
+
+A text is read clause by clause. "No unnatural shadows" judges the shadows right, "the texture and the edges are
+unnatural" both wrong. What is named without a judgement ("the hand has six fingers") is a claim where the text takes
+the picture for fake and none where it takes it for real.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from typing import Literal, NamedTuple
+
+from fakeinstruct.chains.schema import Label
+from fakeinstruct.chains.taxonomy import Taxonomy
+
+Judgement = Literal["flawed", "sound"]
+
+CLAUSE = re.compile(
+    r"[.;:!?\n]+\s*|,?\s*\b(?:but(?! also\b)|yet|however|while|whereas|although|though|except|and so|so that"
+    r"|because|since)\b"
+)
+SEGMENT = re.compile(r",\s*")
+
+FLAW = re.compile(
+    r"\b(?:unnatural\w*|unrealistic\w*|unconvincing\w*|unusual\w*|un(?:even|likely)\w*|inconsisten\w*|incoheren\w*"
+    r"|implausib\w*|impossib\w*|incorrect\w*|inaccura\w*|improper\w*|irregular\w*|illegib\w*|abnormal\w*|anomal\w*"
+    r"|artificial\w*|odd\w*|strange\w*|weird\w*|wrong\w*|distort\w*|deform\w*|warp(?:s|ed|ing)|blurr\w*|smear\w*"
+    r"|melt\w*|fuse[sd]?|missing|mismatch\w*|misalign\w*|misshapen|garbled|nonsens\w*|overly|excessive\w*"
+    r"|too (?:smooth|perfect|sharp|clean|even|regular|uniform)\w*|flaw\w*|artefacts?|artifacts?|fake\w*|forged"
+    r"|suspicious\w*|errors?|defect\w*|disproportion\w*|jagged|halos?|waxy|plastic\w*|oversaturat\w*|contradict\w*"
+    r"|violat\w*|def(?:y|ies)|problem\w*|tampered|manipulat\w*|generat(?:ed|ion|or)\w*|synthetic\w*|edit(?:ed|ing)"
+    r"|gives? (?:[\w']+ ){0,3}away|betray\w*)\b",
+    re.I,
+)
+SOUND = re.compile(
+    r"\b(?:natural\w*|realistic\w*|realism|consisten\w*|correct\w*|plausib\w*|convincing\w*|coheren\w*|authentic\w*"
+    r"|genuine\w*|believab\w*|accurate\w*|normal\w*|proper\w*|as expected|match(?:es|ing)?|agrees?|sound|real"
+    r"|follows? (?:the )?perspective|photographs?)\b",
+    re.I,
+)
+NEGATION = re.compile(
+    r"\b(?:not(?! only\b)|no|without|never|nothing|none|neither|nor|hardly|lacks?|lacking|lack of|absence of"
+    r"|free (?:of|from)|fails? to|rather than|instead of|cannot)\b|n['’]t\b",
+    re.I,
+)
+BEHIND = re.compile(r"\s*(?:is|are|was|were)\s+(?:absent|not\b|nowhere)", re.I)
+"""What denies a flaw behind its word: "distortion is absent"."""
+
+VERB = re.compile(
+    r"\b(?:is|are|was|were|be|has|have|had|does|do|looks?|appears?|seems?|shows?|falls?|points?|lies|fits?|blends?"
+    r"|match(?:es)?|\w+s? (?:in)?to)\b",
+    re.I,
+)
+"""A segment without one goes on with the list before it: "no odd edges, blurred fingers or warped text"."""
+
+REACH = 6
+"""Words between a negation and what it denies, at most; they stand in the `WINDOW` characters before it."""
+
+WINDOW = 120
+
+MEMORY = 2**15
+"""Clauses that are known again."""
+
+
+class Claims(NamedTuple):
+    """Attributes by what a text finds of them; one that is found both is flawed.
+
+    Attributes:
+        flawed: Keys of attributes that are claimed to betray the picture.
+        sound: Keys of attributes that are found in order.
+    """
+
+    flawed: frozenset[str]
+    sound: frozenset[str]
+
+
+class ClaimReader:
+    """Reads what texts claim of attributes; what it read before it knows, since models repeat themselves.
+
+    Args:
+        taxonomy: Names the attributes.
+
+    >>> from fakeinstruct.chains.taxonomy import load_taxonomy
+    >>> ClaimReader(load_taxonomy()).read("The texture is waxy. I see no unnatural shadows.", None)
+    Claims(flawed=frozenset({'texture'}), sound=frozenset({'light_shadow'}))
+    """
+
+    def __init__(self, taxonomy: Taxonomy) -> None:
+        self._taxonomy = taxonomy
+        self._judged = lru_cache(MEMORY)(self._judge)
+
+    def read(self, text: str, verdict: Label | None) -> Claims:
+        """What a text claims.
+
+        Args:
+            text: In words, without marks of the grammar.
+            verdict: What the text takes the picture for, which settles what is named without a judgement.
+        """
+        found: dict[Judgement | None, set[str]] = {"flawed": set(), "sound": set(), None: set()}
+        for clause in CLAUSE.split(text):
+            for judgement, keys in self._judged(clause):
+                found[judgement] |= keys
+        neutral = found[None] - found["sound"]
+        flawed = found["flawed"] | (neutral if verdict is Label.FAKE else set())
+        return Claims(frozenset(flawed), frozenset(found["sound"] - flawed))
+
+    def _judge(self, clause: str) -> list[tuple[Judgement | None, frozenset[str]]]:
+        """The attributes that each segment of a clause names, and what is found of them."""
+        segments = SEGMENT.split(clause)
+        return [
+            (judgement, frozenset(self._taxonomy.named_in(segment)))
+            for segment, judgement in zip(segments, _judgements(segments), strict=True)
+        ]
+
+
+def _judgements(segments: list[str]) -> list[Judgement | None]:
+    """The judgement of each segment; one without takes that of the next one that has one, or else of the one before."""
+    own: list[Judgement | None] = []
+    denying = False
+    for segment in segments:
+        listed = denying and not VERB.search(segment)
+        judgement = _judgement(f"no {segment}" if listed else segment)
+        denying = listed or (judgement == "sound" and bool(NEGATION.search(segment)))
+        own.append(judgement)
+    taken = list(own)
+    for place in reversed(range(len(own) - 1)):
+        taken[place] = taken[place] or taken[place + 1]
+    for place in range(1, len(own)):
+        taken[place] = taken[place] or taken[place - 1]
+    return taken
+
+
+def _judgement(segment: str) -> Judgement | None:
+    """Flawed if anything in it is found wrong, sound if something is found right."""
+    right = False
+    for words, wrong in ((FLAW, True), (SOUND, False)):
+        for match in words.finditer(segment):
+            denied = _denied(segment, match)
+            if wrong is not denied:
+                return "flawed"
+            right = True
+    return "sound" if right else None
+
+
+def _denied(segment: str, match: re.Match[str]) -> bool:
+    before = segment[max(0, match.start() - WINDOW) : match.start()]
+    for negation in NEGATION.finditer(before):
+        if len(before[negation.end() :].split()) <= REACH:
+            return True
+    return bool(BEHIND.match(segment, match.end()))

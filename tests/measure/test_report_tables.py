@@ -1,0 +1,67 @@
+"""Tables of the report as rows: intervals beside their figures, reasons where there are none."""
+
+from fakeinstruct.measure.report_cells import Absent, Interval, Table, interval, named, part, shown
+from fakeinstruct.measure.report_missing import missing_sections, no_transfer
+
+
+def test_a_cell_shows_four_decimals_or_why_not():
+    assert [shown(cell) for cell in (0.5, 12345, None, True, "gan", Interval(0.1, 0.25))] == [
+        *("0.5000", "12,345", "-", "yes", "gan", "0.1000–0.2500")
+    ]
+    assert shown(Absent("too few"), "–") == "– (too few)"
+
+
+def test_an_interval_stands_under_low_and_high_or_under_intervals():
+    assert interval({"auc_low": 0.1, "auc_high": 0.2, "intervals": {"auc": [0.3, 0.4]}}) == Interval(0.1, 0.2)
+    assert interval({"auc_low": None, "auc_high": None, "intervals": {"auc": [0.3, 0.4]}}) == Interval(
+        0.3, 0.4
+    )
+    assert interval({"difference": 1.0, "low": 0.5, "high": 1.5}, "difference") == Interval(0.5, 1.5)
+    assert interval({"ece": 0.1, "intervals": None}, "ece") is None
+    assert interval({"ece": 0.1}, "ece") is None
+
+
+def test_nested_figures_become_rows_and_rows_that_are_alike_a_table():
+    found = {
+        "n": 3,
+        "recall": 0.5,
+        "recall_low": 0.25,
+        "recall_high": 0.75,
+        "inner": {"f1": None, "unavailable": {"f1": "nobody judged"}},
+        "per_attribute": {"edge": {"found": 1, "missed": 2}, "texture": {"found": 0, "missed": 4}},
+        "examples": ["a text"],
+    }
+    assert named("words", found) == [
+        Table(
+            "words",
+            ("figure", "value", "95 % interval"),
+            (
+                ("n", 3, ""),
+                ("recall", 0.5, Interval(0.25, 0.75)),
+                ("inner, f1", Absent("nobody judged"), ""),
+            ),
+        ),
+        Table("words: per_attribute", ("name", "found", "missed"), (("edge", 1, 2), ("texture", 0, 4))),
+    ]
+
+
+def test_a_part_that_is_empty_is_no_part():
+    figures = {"transfer": {"fitted_on": None, "unavailable": {"fitted_on": "one generator"}}, "words": {}}
+    assert part(figures, "transfer.unavailable.fitted_on") == "one generator"
+    assert part(figures, "words") is None
+    assert part(figures, "transfer.fitted_on.nothing") is None
+
+
+def test_a_matrix_without_a_figure_is_missing_for_its_reason():
+    cell = {"ece": None, "unavailable": {"ece": "a half has 3 fakes"}}
+    figures = {
+        "transfer": {"fitted_on": {"nothing": {"gan": cell}}},
+        "prompts": {"prompts": 60, "per_prompt": []},
+    }
+    assert no_transfer(figures) == "a half has 3 fakes"
+    found = missing_sections(figures)
+    assert found["calibration transfer"] == "a half has 3 fakes"
+    assert found["prompt spread"] == "60 wordings are too many for a row each"
+    assert "score --condition" in found["robustness curves"]
+    known = {"transfer": {"fitted_on": {"nothing": {"gan": cell, "vae": {"ece": 0.1}}}}}
+    assert no_transfer(known) is None
