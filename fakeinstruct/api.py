@@ -21,7 +21,7 @@ from fakeinstruct.forensics.answers import open_answers
 from fakeinstruct.forensics.ask import ask, ask_all
 from fakeinstruct.forensics.detect import detect, detect_all
 from fakeinstruct.forensics.expert import load_expert
-from fakeinstruct.forensics.protocol import Protocol, load_evaluation
+from fakeinstruct.forensics.protocol import Protocol, load_evaluation, load_protocol
 from fakeinstruct.forensics.score import score
 from fakeinstruct.measure.audit.run import audit
 from fakeinstruct.measure.calibrate import calibrate
@@ -47,6 +47,7 @@ __all__ = [
     "import_chains",
     "load_evaluation",
     "load_expert",
+    "load_protocol",
     "load_recipe",
     "make_pairs",
     "make_sample",

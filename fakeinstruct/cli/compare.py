@@ -46,7 +46,9 @@ def compare(
     from fakeinstruct.chains.store import open_chains
     from fakeinstruct.cli.detectors import open_detector, print_table
     from fakeinstruct.measure.compare import compare as run
+    from fakeinstruct.measure.out_folder import COMPARISON, check_out
 
+    check_out(out, COMPARISON)
     rejects = Rejects()
     known = None if chains is None else open_chains(chains, image_root=image_root)
     one, other = (

@@ -61,8 +61,10 @@ def evaluate(
     from fakeinstruct.forensics.server import open_expert
     from fakeinstruct.measure.evaluate import evaluate as run
     from fakeinstruct.measure.evaluations.needs import check_needs, open_items
+    from fakeinstruct.measure.out_folder import EVALUATION, check_out
 
     evaluation = load_evaluation(protocol)
+    check_out(out, EVALUATION)
     rejects = Rejects(max_rejects)
     if image_root is not None and len(items) > 1:
         raise UsageError("one image root for several sets", field="image_root", hint="Name one set, or none.")

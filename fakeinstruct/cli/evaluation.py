@@ -30,7 +30,7 @@ def plan_lines(
         UsageError: If the items are not what the protocol is about, or the prompts not those that it pins.
     """
     from fakeinstruct.forensics.dry_run import dry_run
-    from fakeinstruct.measure.evaluate import make_plan
+    from fakeinstruct.measure.evaluations.plan import make_plan
 
     plan = make_plan(expert, evaluation, given)
     how = evaluation.measure

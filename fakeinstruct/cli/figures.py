@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from fakeinstruct.base.errors import printable
+from fakeinstruct.measure.low_mass import mass_warning
 from fakeinstruct.measure.report_cells import Table, shown
 from fakeinstruct.measure.report_tables import conditions, headline, interventions, prompts
 
@@ -64,6 +65,8 @@ def remarks(figures: dict[str, Any]) -> list[str]:
             f"wrote no verdict of {test['no_verdict']['n']:,} images; "
             f"accuracy_half with these as wrong: {test['no_verdict']['accuracy_half']:.4f}"
         )
+    if warning := mass_warning(figures):
+        said.append(f"beware: {warning}")
     if provenance["left_out"]:
         said.append(f"left out, because the bias was fitted on them: {provenance['left_out']:,} images")
     if provenance["aggregated_anew"]:
@@ -73,6 +76,9 @@ def remarks(figures: dict[str, Any]) -> list[str]:
         if each.get("lacking"):
             said.append(f"{name} has no figure of {each['lacking']:,} of the expert's images")
     for kind, row in figures["interventions"].items():
+        if row["incomplete"]:
+            why = "; ".join(f"{count:,} with {reason}" for reason, count in row["incomplete_reasons"].items())
+            said.append(f"{kind}: {row['incomplete']:,} traces are left out as incomplete: {why}")
         if reason := row["unavailable"].get("low"):
             said.append(f"no interval of {kind}: {reason}")
     lacking = provenance["lacking_a_prompt"]

@@ -129,9 +129,8 @@ def _print(summary: ImportSummary) -> None:
 
     print_counts(summary.counts)
     if summary.ignored:
-        console.print(
-            f"ignored {summary.ignored:,} files that are not of the format", markup=False, highlight=False
-        )
+        files = "file that is" if summary.ignored == 1 else "files that are"
+        console.print(f"ignored {summary.ignored:,} {files} not of the format", markup=False, highlight=False)
     for remark in summary.remarks:
         console.print(f"note: {printable(remark)}", markup=False, highlight=False)
 

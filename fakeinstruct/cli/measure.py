@@ -47,7 +47,9 @@ def measure(
     expert: Annotated[
         Path | None,
         typer.Option(
-            "--expert", help="Expert whose vision tower is probed, if not where the answers say.", metavar="EXPERT"
+            "--expert",
+            help="Expert whose vision tower is probed, if not where the answers say.",
+            metavar="EXPERT",
         ),
     ] = None,
     aggregation: Annotated[
@@ -67,8 +69,9 @@ def measure(
         Path | None,
         typer.Option(
             "--calibration",
-            help="Expert whose stored scale and bias are applied, instead of a fit on validation answers.",
-            metavar="EXPERT",
+            help="Expert, or protocol of 'calibrate --out', whose stored scale and bias are applied, instead of a fit "
+            "on validation answers.",
+            metavar="EXPERT|PROTOCOL",
         ),
     ] = None,
     seed: Seed = 0,
@@ -103,9 +106,11 @@ def measure(
     from fakeinstruct.cli.detectors import open_detector, print_table
     from fakeinstruct.cli.figures import print_figures
     from fakeinstruct.measure.beside import named_paths
+    from fakeinstruct.measure.out_folder import REPORT, check_out
     from fakeinstruct.measure.reading import named_aggregation
     from fakeinstruct.measure.run import measure as run
 
+    check_out(out, REPORT)
     rejects = Rejects()
     known = None if chains is None else open_chains(chains, image_root=image_root)
 

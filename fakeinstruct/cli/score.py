@@ -12,16 +12,26 @@ import typer
 
 from fakeinstruct.base.errors import ExitStatus, Rejects, UsageError, printable
 from fakeinstruct.base.progress import console
-from fakeinstruct.cli.common import ImageRoot, MaxRejects, Out, close
+from fakeinstruct.cli.common import ImageRoot, MaxRejects, close
 
 if TYPE_CHECKING:
+    from fakeinstruct.chains.store import ChainSet
     from fakeinstruct.forensics.answers import AnswerSet
+    from fakeinstruct.forensics.protocol import Protocol
 
 
 def score(
     expert: Annotated[str, typer.Argument(help="The expert's folder, or a server's address.")],
     items: Annotated[Path, typer.Argument(help="A chain set or a pair set.")],
-    out: Out,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out",
+            help="Folder to write to; --dry-run and --show-views need none.",
+            file_okay=False,
+            show_default=False,
+        ),
+    ] = None,
     model: Annotated[
         str | None,
         typer.Option("--model", help="Name that a server serves the model by, if it serves several."),
@@ -87,7 +97,9 @@ def score(
     ] = False,
     show_views: Annotated[
         Path | None,
-        typer.Option("--show-views", help="Draw one item under every condition to this PNG; ask nothing."),
+        typer.Option(
+            "--show-views", help="Draw one item under every condition to this picture; ask nothing."
+        ),
     ] = None,
     image_root: ImageRoot = None,
     max_rejects: MaxRejects = 0.2,
@@ -124,6 +136,8 @@ def score(
     from fakeinstruct.forensics.score import score as ask
     from fakeinstruct.forensics.server import open_expert
 
+    if out is None and not (dry_run or show_views):
+        raise UsageError("there is no folder to write to", hint="Name one with --out.")
     is_pairs = (items / "manifest.json").is_file()
     source = (
         open_pairs(items, image_root=image_root) if is_pairs else open_chains(items, image_root=image_root)
@@ -142,6 +156,7 @@ def score(
         explain=explain,
     )
     rejects = Rejects(max_rejects)
+    launched, first = "WORLD_SIZE" in os.environ, os.environ.get("RANK", "0") == "0"
     if show_views:
         from fakeinstruct.forensics.contact_sheet import contact_sheet
 
@@ -149,14 +164,15 @@ def score(
             raise UsageError("is a pair set; --show-views draws an item of a chain set", file=items)
         print(f"{contact_sheet(source, protocol, show_views).id} in {show_views}")
         return
-    if dry_run:
+    if isinstance(source, ChainSet) and split is None and not launched:
+        say_left_out(source, protocol)
+    if dry_run or out is None:
         from fakeinstruct.forensics.dry_run import dry_run as lines
 
         for line in lines(open_expert(expert, model), source, protocol, rejects, batch=batch):
             print(printable(line))
         close(rejects)
         return
-    launched, first = "WORLD_SIZE" in os.environ, os.environ.get("RANK", "0") == "0"
     if isinstance(source, ChainSet) and protocol.interventions and not launched:
         for line in survey(source, protocol):
             print(line, file=sys.stderr)
@@ -166,9 +182,32 @@ def score(
     answers = ask(open_expert(expert, model), source, out, protocol, batch=batch, rejects=rejects)
     if first:
         say_mass(answers)
+        say_silent(answers)
         print(answers.folder)
         with suppress(typer.Exit) if launched else nullcontext():  # a launcher takes any status for a crash
             close(rejects, answers.folder)
+
+
+def say_left_out(chains: ChainSet, protocol: Protocol) -> None:
+    """Say how many images of the train split are not asked about, which nobody asked for."""
+    if "train" in protocol.splits:
+        return
+    splits = [str(chain.split) for chain in chains.read(Rejects(1.0))]
+    if left := splits.count("train"):
+        console.print(
+            f"note: {left:,} of {len(splits):,} images are in the train split and are not asked about; "
+            "--split train --split validation --split test asks about all",
+            highlight=False,
+            soft_wrap=True,
+        )
+
+
+def say_silent(answers: AnswerSet) -> None:
+    """Say how many rationales give no figure; their question is answered where another one does."""
+    silent, written = answers.silent()
+    if silent:
+        text = f"no verdict to read in {silent:,} of {written:,} written answers"
+        console.print(text, highlight=False, soft_wrap=True)
 
 
 def say_mass(answers: AnswerSet) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, FiniteFloat, ValidationError, model_validator
+from pydantic import AfterValidator, Field, FiniteFloat, NonNegativeInt, ValidationError, model_validator
 
 from fakeinstruct.base.config import StrictModel, explain
 from fakeinstruct.base.errors import FakeInstructError
@@ -50,6 +50,9 @@ class Readout(StrictModel):
         bias: Fitted likewise.
         fitted_on: What they were fitted on, in words.
         fitted_items: The images that a bias alone was fitted on, which are then no test of it.
+        fitted_n: How many fake and how many real images they were fitted on.
+        fitted_expert: In a protocol, which has no expert of its own: hash of the one whose answers they were fitted
+            on.
     """
 
     name: Text
@@ -65,6 +68,8 @@ class Readout(StrictModel):
     bias: FiniteFloat | None = None
     fitted_on: str | None = None
     fitted_items: tuple[str, ...] = ()
+    fitted_n: dict[Literal["fake", "real"], NonNegativeInt] = Field(default_factory=dict)
+    fitted_expert: str | None = None
 
     @model_validator(mode="after")
     def _sound(self) -> Readout:
@@ -82,6 +87,17 @@ class Readout(StrictModel):
     def words(self) -> dict[str, tuple[str, ...]]:
         """The words of each label."""
         return {"fake": self.fake, "real": self.real}
+
+
+UNFITTED: dict[str, Any] = {
+    "scale": None,
+    "bias": None,
+    "fitted_on": None,
+    "fitted_items": (),
+    "fitted_n": {},
+    "fitted_expert": None,
+}
+"""Fields of a readout that `calibrate` fills, as they are before."""
 
 
 class ExpertCard(StrictModel):

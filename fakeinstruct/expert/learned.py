@@ -8,7 +8,7 @@ from fakeinstruct.base.files import fingerprint
 from fakeinstruct.base.versions import versions
 from fakeinstruct.expand.pair import PairSet
 from fakeinstruct.expert.base_model import base_sha256
-from fakeinstruct.expert.card import CARD, ExpertCard, Readout, load_card
+from fakeinstruct.expert.card import CARD, UNFITTED, ExpertCard, Readout, load_card
 from fakeinstruct.expert.recipe import Data, Recipe
 
 NO_VERDICT = "no verdict is learned: score and detect will have no readout"
@@ -53,8 +53,7 @@ def card_of(base: str) -> ExpertCard:
 def _of_other_pairs(before: ExpertCard, pairs: PairSet) -> tuple[Readout, ...]:
     """Readouts that the expert before learned from other pairs; what was fitted to it fits no longer."""
     known = {readout.template for readout in pairs.manifest.readouts}
-    unfitted = {"scale": None, "bias": None, "fitted_on": None, "fitted_items": ()}
-    return tuple(one.model_copy(update=unfitted) for one in before.readouts if one.name not in known)
+    return tuple(one.model_copy(update=UNFITTED) for one in before.readouts if one.name not in known)
 
 
 def learned_templates(pairs: PairSet, data: Data) -> set[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -123,12 +123,46 @@ class AnswerSet:
     def errors(self) -> list[RecordError]:
         """Why rows have no answer, one error each.
 
+        A rationale without a figure is none where another one of the same question has one: that is answered.
+
         Raises:
             FakeInstructError: If a part is damaged.
         """
-        tables = (_read(part, ("item", "error")) for part in self.parts())
-        rows = (row for table in tables for row in table.filter(pc.field("error").is_valid()).to_pylist())
-        return [RecordError(row["error"], record=row["item"]) for row in rows]
+        rows = self._failed()
+        silent = {_question(row) for row in rows if row["text"] is not None and row["sample"] is not None}
+        answered = self._answered(silent) if silent else set()
+        return [
+            RecordError(row["error"], record=row["item"])
+            for row in rows
+            if row["text"] is None or _question(row) not in answered
+        ]
+
+    def silent(self) -> tuple[int, int]:
+        """How many written answers give no figure, and how many were written for a verdict.
+
+        Raises:
+            FakeInstructError: If a part is damaged.
+        """
+        table = self.table(["kind", "position", "text"])
+        written = (
+            (pc.field("position") == "scan") & (pc.field("kind") != "open") & pc.field("text").is_valid()
+        )
+        return sum(row["text"] is not None for row in self._failed()), len(table.filter(written))
+
+    def _failed(self) -> list[dict[str, Any]]:
+        tables = (_read(part, (*KEY, "text", "error")) for part in self.parts())
+        return [row for table in tables for row in table.filter(pc.field("error").is_valid()).to_pylist()]
+
+    def _answered(self, questions: Set[tuple[Any, ...]]) -> set[tuple[Any, ...]]:
+        """Those of some questions that a row gives a figure for."""
+        tables = (_read(part, (*KEY, "error")) for part in self.parts())
+        rows = (row for table in tables for row in table.filter(pc.field("error").is_null()).to_pylist())
+        return {key for row in rows if (key := _question(row)) in questions}
+
+
+def _question(row: Mapping[str, Any]) -> tuple[Any, ...]:
+    """What tells a row's question from all others, however many rationales were sampled for it."""
+    return tuple(row[name] for name in KEY if name != "sample")
 
 
 def _read(part: Path, columns: Sequence[str] | None) -> pa.Table:

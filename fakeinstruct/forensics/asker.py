@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fakeinstruct.base.errors import RecordError, UsageError
+from fakeinstruct.base.errors import RecordError, UsageError, printable
 from fakeinstruct.forensics.batch_size import BatchSize, is_out_of_memory
 from fakeinstruct.forensics.explain import explanations
-from fakeinstruct.forensics.probability import label_mass, row_margin, word_logits
+from fakeinstruct.forensics.probability import check_sum, label_mass, row_margin, word_logits
 from fakeinstruct.forensics.questions import Question
 from fakeinstruct.forensics.readout import ResolvedPrompt, resolve_prompt
 from fakeinstruct.forensics.scan import scan
@@ -184,15 +184,35 @@ class Asker:
                 self.collator.placer.blocks.get(view)
 
     def resolve(self, question: Question) -> ResolvedPrompt:
-        """The question as tokens; a verdict's is resolved once."""
-        key = f"{question.messages}{question.words}{question.prefix}"
+        """The question as tokens; a verdict's is resolved once.
+
+        Raises:
+            UsageError: If its words cannot be read behind its prompt, or not summed where they are to be.
+        """
+        key = f"{question.messages}{question.words}{question.prefix}{question.aggregation}"
         if key not in self._resolved:
             if len(self._resolved) > 4096:
                 self._resolved.clear()
-            self._resolved[key] = resolve_prompt(
-                self.expert.processor, question.messages, question.words, question.prefix
-            )
+            self._resolved[key] = self._resolve(question)
         return self._resolved[key]
+
+    def _resolve(self, question: Question) -> ResolvedPrompt:
+        try:
+            prompt = resolve_prompt(self.expert.processor, question.messages, question.words, question.prefix)
+            if question.position != "scan":  # there it is spelled as it stands
+                check_sum(prompt.tokens("fake"), prompt.tokens("real"), question.aggregation)
+        except UsageError as error:
+            raise named(error, question) from None
+        return prompt
+
+
+def named(error: UsageError, question: Question) -> UsageError:
+    """An error about a question's words, with its readout (or template) and prompt."""
+    facts = question.facts
+    if not {"template", "prompt"} <= facts.keys():
+        return error
+    where = f"readout '{facts['template']}', prompt '{printable(facts['prompt'])[:100]}'"
+    return UsageError(f"{where}: {error.problem}", hint=error.hint)
 
 
 def _fail(questions: Sequence[Question], rows: Sequence[dict[str, Any]], error: Exception) -> None:

@@ -32,6 +32,9 @@ COLUMNS = 6
 MOST = 60
 """Most pictures drawn."""
 
+FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
+"""Endings of a sheet's file, and what is written."""
+
 RED = (220, 30, 30)
 
 
@@ -41,15 +44,20 @@ def contact_sheet(chains: ChainSet, protocol: Protocol, file: str | Path) -> Cha
     Args:
         chains: The chain set.
         protocol: Splits, conditions and interventions.
-        file: PNG to write.
+        file: Picture to write, in the format that its name ends with.
 
     Returns:
         The chain that was drawn.
 
     Raises:
-        UsageError: If there is no such item.
+        UsageError: If there is no such item, or the file's name is no picture's.
         RecordError: If its image cannot be read.
     """
+    file = Path(file)
+    if file.suffix.lower() not in FORMATS:
+        raise UsageError(
+            "is no name of a picture", file=file, hint=f"Let it end with one of {', '.join(FORMATS)}."
+        )
     twins = twin_paths(chains) if "repair" in protocol.interventions else {}
     chain = _example(chains, protocol, twins)
     viewer = Viewer(chains.image_root)
@@ -59,7 +67,7 @@ def contact_sheet(chains: ChainSet, protocol: Protocol, file: str | Path) -> Cha
         for view, facts in list(chain_views(chain, protocol, conditions, twins))[:MOST]
     ]
     with atomic_write(file) as target:
-        _joined(cells).save(target, "PNG")
+        _joined(cells).save(target, FORMATS[file.suffix.lower()])
     return chain
 
 

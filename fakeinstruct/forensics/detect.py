@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from fakeinstruct.expert.card import Position, Readout
 from fakeinstruct.forensics.expert import Expert
 from fakeinstruct.forensics.pictures import AT_ONCE, Picture, Shown, show, viewer_of
 from fakeinstruct.forensics.probability import logit_of_mean, probability
-from fakeinstruct.forensics.protocol import Protocol, chosen_readouts
+from fakeinstruct.forensics.protocol import Protocol, as_protocol, chosen_readouts
 from fakeinstruct.forensics.questions import verdict_question
 from fakeinstruct.forensics.scan import sampled
 
@@ -67,7 +68,7 @@ class Detection:
 
 
 def detect(
-    expert: Expert, picture: Picture, *, explain: bool = True, protocol: Protocol | None = None
+    expert: Expert, picture: Picture, *, explain: bool = True, protocol: Protocol | str | Path | None = None
 ) -> Detection:
     """Ask an expert about one picture.
 
@@ -75,16 +76,20 @@ def detect(
         expert: Whom to ask.
         picture: A file, or an image in memory.
         explain: Also let it explain, if it learned to.
-        protocol: How to ask; by default with the expert's first readout.
+        protocol: How to ask, or a protocol's name or file; by default with the expert's first readout.
 
     Raises:
-        UsageError: If the expert has no such readout.
+        UsageError: If the expert has no such readout, or this is no picture.
     """
     return next(detections(expert, [picture], explain=explain, protocol=protocol))
 
 
 def detect_all(
-    expert: Expert, pictures: Sequence[Picture], *, explain: bool = True, protocol: Protocol | None = None
+    expert: Expert,
+    pictures: Sequence[Picture],
+    *,
+    explain: bool = True,
+    protocol: Protocol | str | Path | None = None,
 ) -> list[Detection]:
     """Ask about several pictures; one that cannot be read is a detection with its error.
 
@@ -92,10 +97,10 @@ def detect_all(
         expert: Whom to ask.
         pictures: Files, or images in memory.
         explain: Also let it explain, if it learned to.
-        protocol: How to ask; by default with the expert's first readout.
+        protocol: How to ask, or a protocol's name or file; by default with the expert's first readout.
 
     Raises:
-        UsageError: If the expert has no such readout.
+        UsageError: If the expert has no such readout, or this is no picture.
         FakeInstructError: If none could be read.
     """
     found = list(detections(expert, pictures, explain=explain, protocol=protocol))
@@ -105,10 +110,14 @@ def detect_all(
 
 
 def detections(
-    expert: Expert, pictures: Sequence[Picture], *, explain: bool = True, protocol: Protocol | None = None
+    expert: Expert,
+    pictures: Sequence[Picture],
+    *,
+    explain: bool = True,
+    protocol: Protocol | str | Path | None = None,
 ) -> Iterator[Detection]:
     """The same as `detect_all`, one after another as they come; see there."""
-    protocol = protocol or Protocol()
+    protocol = as_protocol(protocol)
     readout = chosen_readouts(expert.card.readouts, protocol)[0]
     explain = explain and bool(expert.card.explanation_prompts) and readout.position != "scan"
     for shown in show(pictures):

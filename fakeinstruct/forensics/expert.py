@@ -165,6 +165,12 @@ def load_expert(name: str | Path) -> Expert:
         UsageError: If it is not there, cannot be loaded, takes no pictures, has no chat template, or is read
             otherwise than Transformers reads it.
     """
+    if str(name).startswith(("http://", "https://")):
+        raise UsageError(
+            "a server can only be scored",
+            file=name,
+            hint="Use 'fakeinstruct score', or give an expert's folder.",
+        )
     folder = expert_folder(name)
     check_files(folder)
     check_architecture(base_folder(folder))

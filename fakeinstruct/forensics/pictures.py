@@ -61,7 +61,11 @@ def is_picture_name(path: Path) -> bool:
 
 
 def show(pictures: Sequence[Picture]) -> Iterator[list[Shown]]:
-    """Pictures in order, a few at a time; one that cannot be read comes with its error."""
+    """Pictures in order, a few at a time; one that cannot be read comes with its error.
+
+    Raises:
+        UsageError: If one is no picture but another object.
+    """
     number = 0
     for some in (pictures[start : start + AT_ONCE] for start in range(0, len(pictures), AT_ONCE)):
         shown = []
@@ -71,7 +75,13 @@ def show(pictures: Sequence[Picture]) -> Iterator[list[Shown]]:
         yield shown
 
 
-def _shown(picture: Picture, name: str) -> Shown:
+def _shown(picture: object, name: str) -> Shown:
+    if not isinstance(picture, str | Path | Image.Image):
+        kind = type(picture).__name__
+        raise UsageError(
+            f"{name} is of type '{kind}': a picture is a path or a PIL image",
+            hint="Image.fromarray(array) makes one of an array of uint8." if kind == "ndarray" else None,
+        )
     name = name if isinstance(picture, Image.Image) else str(picture)
     try:
         image = upright_rgb(picture) if isinstance(picture, Image.Image) else load_image(picture)

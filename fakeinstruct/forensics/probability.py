@@ -47,15 +47,24 @@ def label_margin(
     if not fake.any() or not real.any():
         raise UsageError("a verdict needs at least one word for each label")
     logits = logits.astype(np.float32, copy=False)
-    if aggregation == "sum" and fake.sum() != real.sum():
-        raise UsageError(
-            f"aggregation 'sum' with {fake.sum()} words for fake and {real.sum()} for real: "
-            "a shift common to all logits would move the score",
-            hint="Give both labels as many words, or use logsumexp.",
-        )
+    check_sum(int(fake.sum()), int(real.sum()), aggregation)
     join = JOINS[aggregation]
     margins: NDArray[np.float32] = join(logits[:, fake]) - join(logits[:, real])
     return margins
+
+
+def check_sum(fake: int, real: int, aggregation: Aggregation) -> None:
+    """See that a sum over tokens can be formed: both labels have as many, over all their words.
+
+    Raises:
+        UsageError: If "sum" is asked of unequal numbers.
+    """
+    if aggregation == "sum" and fake != real:
+        raise UsageError(
+            f"aggregation 'sum' with {fake} tokens for fake and {real} for real: "
+            "a shift common to all logits would move the score",
+            hint="Give both labels words of as many tokens, or use logsumexp.",
+        )
 
 
 def row_margin(row: Mapping[str, Any], aggregation: Aggregation) -> float:

@@ -8,14 +8,15 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Any, Literal
 
+import yaml
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from fakeinstruct.base.config import StrictModel, explain, read_yaml, validate
 from fakeinstruct.base.errors import UsageError, nearest
-from fakeinstruct.base.files import fingerprint
+from fakeinstruct.base.files import atomic_write, fingerprint
 from fakeinstruct.base.surfaces import surface
 from fakeinstruct.chains.schema import Sha256, Split
-from fakeinstruct.expert.card import Aggregation, Readout, Text
+from fakeinstruct.expert.card import UNFITTED, Aggregation, Readout, Text
 from fakeinstruct.forensics.conditions import parse_conditions
 from fakeinstruct.forensics.measuring import Measuring
 
@@ -152,6 +153,22 @@ def load_protocol(name: str | Path | None = None, **settings: Any) -> Protocol:
     return load_evaluation(name, **settings).asking()
 
 
+def as_protocol(protocol: Protocol | str | Path | None) -> Protocol:
+    """A protocol as it is, or that of a name or file; None asks as the expert's own `expert.json` says.
+
+    Raises:
+        UsageError: If there is no such protocol, or it is none of these.
+    """
+    if isinstance(protocol, Protocol):
+        return protocol
+    if protocol is None or isinstance(protocol, str | Path):
+        return load_protocol(protocol)
+    raise UsageError(
+        f"a {type(protocol).__name__} is no protocol",
+        hint='Give a name ("zero-shot"), a file, or what load_protocol returns.',
+    )
+
+
 def load_evaluation(name: str | Path | None, **settings: Any) -> Evaluation:
     """The same with what is measured.
 
@@ -173,6 +190,17 @@ def load_evaluation(name: str | Path | None, **settings: Any) -> Evaluation:
     except ValidationError as error:
         field, problem, hint = explain(error, Evaluation)
         raise UsageError(problem, field=field, hint=hint) from None
+
+
+def save_protocol(protocol: Protocol, path: str | Path) -> None:
+    """Write a protocol as YAML that `load_protocol` takes, without what is at its default.
+
+    Raises:
+        FakeInstructError: If it cannot be written.
+    """
+    content = protocol.model_dump(mode="json", exclude_defaults=True)
+    with atomic_write(path) as file:
+        file.write(yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=110).encode())
 
 
 def protocol_file(name: str | Path) -> Path:
@@ -242,8 +270,7 @@ def aggregated(readout: Readout, aggregation: Aggregation | None) -> Readout:
     """The readout with another aggregation, and then without the scale and bias that were fitted for its own."""
     if aggregation is None or aggregation == readout.aggregation:
         return readout
-    unfitted = {"scale": None, "bias": None, "fitted_on": None, "fitted_items": ()}
-    return readout.model_copy(update={"aggregation": aggregation, **unfitted})
+    return readout.model_copy(update={"aggregation": aggregation, **UNFITTED})
 
 
 def in_turn(readouts: Sequence[Readout]) -> list[Readout]:

@@ -58,6 +58,10 @@ class ResolvedPrompt:
         forced = [[[piece] for piece in word.pieces[1:]] for word in self.words if len(word.pieces) > 1]
         return [[[word.pieces[0] for word in self.words]], *forced]
 
+    def tokens(self, label: str) -> int:
+        """Tokens of all words of a label; a word that a server reads by its text counts as one."""
+        return sum(max(1, len(word.pieces)) for word in self.words if word.label == label)
+
     def describe(self, processor: Any) -> str:
         """What a readout resolved to, for a person: the prompt, then a line for each word with its tokens."""
         tokenizer = processor.tokenizer

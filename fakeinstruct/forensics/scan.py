@@ -17,6 +17,7 @@ from fakeinstruct.base.errors import UsageError, printable
 from fakeinstruct.base.files import sha256_bytes
 from fakeinstruct.expert.sft import render_chat, tokenize
 from fakeinstruct.forensics.boxes import written_boxes
+from fakeinstruct.forensics.probability import check_sum
 from fakeinstruct.forensics.readout import ResolvedPrompt, Word, told_apart
 from fakeinstruct.forensics.verdict import Verdict, find_verdict
 from fakeinstruct.forensics.write import write
@@ -155,7 +156,7 @@ def find_place(processor: Any, begun: Begun, question: Question) -> Rationale:
         return Rationale(text.strip())
     verdict = find_verdict(text, question.words, question.after)
     if verdict is None:
-        return Rationale(text.strip(), error=f"wrote no verdict: '{printable(text.strip())[-80:]}'")
+        return Rationale(text.strip(), error=f"wrote no verdict ('{printable(text.strip())[-80:]}')")
     place = begun.place(verdict.start)
     before = begun.upto(place)
     gap = text[len(before) : verdict.start]
@@ -168,9 +169,10 @@ def find_place(processor: Any, begun: Begun, question: Question) -> Rationale:
     words = [Word(word.strip(), label, pieces) for (label, word), pieces in zip(wanted, spelled, strict=True)]
     try:
         words_here = told_apart(processor, words)
+        prompt = ResolvedPrompt((*begun.prompt, *begun.written[:place]), words_here)
+        check_sum(prompt.tokens("fake"), prompt.tokens("real"), question.aggregation)
     except UsageError as error:
         return Rationale(text.strip(), verdict.label, error=str(error))
-    prompt = ResolvedPrompt((*begun.prompt, *begun.written[:place]), words_here)
     return Rationale(text.strip(), verdict.label, prompt=prompt)
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import fcntl
+import json
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from itertools import chain, groupby, islice
 from pathlib import Path
@@ -16,7 +17,7 @@ from fakeinstruct.base.progress import track
 from fakeinstruct.base.versions import versions
 from fakeinstruct.chains.store import ChainSet
 from fakeinstruct.expand.pair import PairSet
-from fakeinstruct.expert.card import Readout
+from fakeinstruct.expert.card import UNFITTED, Readout
 from fakeinstruct.forensics.answers import AnswerSet, AnswersMeta, open_answers, write_part
 from fakeinstruct.forensics.benchmark import benchmark_questions
 from fakeinstruct.forensics.expert import Expert
@@ -24,11 +25,14 @@ from fakeinstruct.forensics.intervene import twin_paths
 from fakeinstruct.forensics.perturb import decoders
 from fakeinstruct.forensics.prior import prior_pictures, prior_questions
 from fakeinstruct.forensics.processes import Processes, joined
-from fakeinstruct.forensics.protocol import Protocol, chosen_readouts
-from fakeinstruct.forensics.questions import Question, closed_questions, verdict_questions
+from fakeinstruct.forensics.protocol import Protocol, as_protocol, chosen_readouts
+from fakeinstruct.forensics.questions import Question, closed_questions, verdict_question, verdict_questions
 from fakeinstruct.forensics.scan import sampled
 from fakeinstruct.forensics.server import Server
-from fakeinstruct.forensics.views import Viewer
+from fakeinstruct.forensics.views import View, Viewer
+
+SHORT = 100
+"""Most characters of two values that a message shows."""
 
 PART = 512
 """Answers a part: what a killed run may have to ask again."""
@@ -42,12 +46,18 @@ IDENTITY = {
 }
 """What makes answers those of another run, and how that is said."""
 
+NOT_IDENTITY: dict[str, Any] = {
+    "protocol": {"prompts_sha256": True, "readouts": {"__all__": set(UNFITTED)}},
+    "readouts": set(UNFITTED),
+}
+"""What no answer depends on: the pin of prompts that the protocol holds anyway, and what `calibrate` fits."""
+
 
 def score(
     expert: Expert | Server,
     items: ChainSet | PairSet,
     out: str | Path,
-    protocol: Protocol | None = None,
+    protocol: Protocol | str | Path | None = None,
     *,
     batch: int | None = None,
     rejects: Rejects | None = None,
@@ -62,7 +72,8 @@ def score(
         expert: Whom to ask.
         items: What to ask about.
         out: Folder of the answer set.
-        protocol: How to ask; by default the expert's first readout, validation and test split.
+        protocol: How to ask, or a protocol's name or file; by default the expert's first readout, validation and test
+            split.
         batch: Images asked at once; by default as many as pay.
         rejects: Collects items that could not be asked, those of earlier starts too; their rows carry the error.
 
@@ -71,13 +82,15 @@ def score(
         FakeInstructError: If too many items fail, or nothing can be written.
     """
     out = Path(out)
-    protocol = protocol or Protocol()
+    protocol = as_protocol(protocol)
     rejects = rejects if rejects is not None else Rejects()
     readouts = chosen_readouts(expert.card.readouts, protocol)
     if next(asked(items, readouts, protocol, Rejects(1.0)), None) is None:
         raise UsageError(
             f"no item of the splits {', '.join(protocol.splits)} can be asked about", file=items.folder
         )
+    if isinstance(items, ChainSet):
+        check_readouts(expert, readouts)
     with joined() as processes:
         if processes.first:
             begin(out, make_meta(expert, items, protocol, readouts))
@@ -182,6 +195,17 @@ def asked(
     return closed_questions(items, protocol)
 
 
+def check_readouts(expert: Expert | Server, readouts: Sequence[Readout]) -> None:
+    """See before anything is written that every readout fits the expert's tokenizer.
+
+    Raises:
+        UsageError: If one does not; see `Asker.resolve`.
+    """
+    asker = expert.asker(Viewer(None))
+    for readout in readouts:
+        asker.resolve(verdict_question(View(""), readout, {}))
+
+
 def make_meta(
     expert: Expert | Server, items: ChainSet | PairSet, protocol: Protocol, readouts: Sequence[Readout]
 ) -> AnswersMeta:
@@ -219,18 +243,31 @@ def begin(out: Path, meta: AnswersMeta) -> None:
         return
     old = open_answers(out).meta
     for name, difference in IDENTITY.items():
-        if identity(old, name) != identity(meta, name):
+        theirs, ours = identity(old, name), identity(meta, name)
+        if theirs != ours:
+            fields = f" ({differing(theirs, ours)})" if name == "protocol" else ""
             raise UsageError(
-                f"holds answers {difference}", file=out, hint="Give another --out, or remove the folder."
+                f"holds answers {difference}{fields}",
+                file=out,
+                hint="Give another --out, or remove the folder.",
             )
 
 
 def identity(meta: AnswersMeta, name: str) -> Any:
-    """What must agree of a field: of readouts all but what `calibrate` fits, which no answer depends on."""
-    if name != "readouts":
-        return getattr(meta, name)
-    fitted = {"scale", "bias", "fitted_on", "fitted_items"}
-    return [readout.model_dump(exclude=fitted) for readout in meta.readouts]
+    """What must agree of a field of `meta.json`."""
+    value = getattr(meta, name)
+    if name == "readouts":
+        return [readout.model_dump(exclude=NOT_IDENTITY[name]) for readout in value]
+    return value.model_dump(mode="json", exclude=NOT_IDENTITY[name]) if name == "protocol" else value
+
+
+def differing(theirs: Mapping[str, Any], ours: Mapping[str, Any]) -> str:
+    """The fields of two protocols that differ, with their values where those are short."""
+    said = []
+    for name in (name for name in ours if theirs[name] != ours[name]):
+        values = f": there {json.dumps(theirs[name])}, here {json.dumps(ours[name])}"
+        said.append(name + (values if len(values) <= SHORT else ""))
+    return "; ".join(said)
 
 
 def write_meta(out: Path, meta: AnswersMeta) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +21,10 @@ if TYPE_CHECKING:
 
 TOP = 20
 """Likeliest tokens asked for: as many as vLLM gives unless it is started with another --max-logprobs."""
+
+
+ADDRESS = re.compile(r"[\w.-]+:\d+(/|$)|[\w.-]+/v1/?$")
+"""What looks like a server's address without its http://, "localhost:8000/v1"."""
 
 
 @dataclass(frozen=True)
@@ -136,6 +141,8 @@ def open_expert(name: str | Path, model: str | None = None) -> Expert | Server:
         raise UsageError(
             "--model names a server's model", file=name, hint="A folder holds one: leave it out."
         )
+    if ADDRESS.match(str(name)) and not Path(name).exists():
+        raise UsageError("is no folder; did you forget http://?", file=name, hint=f"Then give http://{name}.")
     from fakeinstruct.forensics.expert import load_expert
 
     return load_expert(name)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from fakeinstruct.base.errors import RecordError, UsageError, printable
 from fakeinstruct.forensics.asker import fill
+from fakeinstruct.forensics.probability import check_sum
 from fakeinstruct.forensics.questions import Question
 from fakeinstruct.forensics.readout import ResolvedPrompt, Word
 from fakeinstruct.forensics.scan import RATIONALE_TOKENS, casing
@@ -111,7 +112,7 @@ class ServerAsker:
         """The words that are looked for; a server's tokens have no ids here.
 
         Raises:
-            UsageError: If two labels have the same word once leading spaces are gone.
+            UsageError: If two labels have the same word once leading spaces are gone, or cannot be summed.
         """
         found: dict[str, str] = {}
         for label, words in question.words.items():
@@ -119,7 +120,9 @@ class ServerAsker:
                 text = word.strip(SPACES)
                 if not text or found.setdefault(text, label) != label:
                     raise UsageError(f"'{word}' tells nothing: a server's tokens are compared without spaces")
-        return ResolvedPrompt((), tuple(Word(text, label, ()) for text, label in found.items()))
+        prompt = ResolvedPrompt((), tuple(Word(text, label, ()) for text, label in found.items()))
+        check_sum(prompt.tokens("fake"), prompt.tokens("real"), question.aggregation)
+        return prompt
 
     async def _ask_all(
         self, block: Sequence[tuple[int, Question]], rows: dict[int, dict[str, Any]], failing: list[int]
@@ -170,7 +173,7 @@ class ServerAsker:
             verdict = find_verdict(completion.text, question.words, question.after)
             row |= {"text": completion.text, "verdict": verdict and verdict.label}
             if verdict is None:
-                raise RecordError(f"wrote no verdict: '{printable(completion.text)[-80:]}'")
+                raise RecordError(f"wrote no verdict ('{printable(completion.text)[-80:]}')")
             place, words = place_of(completion, verdict.start), [*map(casing(verdict, question), words)]
         logits, row["note"] = read_words(place, words)
         fill(row, prompt, [[(logits, 0.0)]], question)

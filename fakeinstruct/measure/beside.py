@@ -19,7 +19,7 @@ from fakeinstruct.forensics.expert_files import expert_sha256
 from fakeinstruct.measure.baseline_question import score_questions
 from fakeinstruct.measure.baselines import TRAINERS, score_baseline
 from fakeinstruct.measure.figures import detector_figures
-from fakeinstruct.measure.fitting import Fit, aggregations, apply, choose, fit, stored_fit
+from fakeinstruct.measure.fitting import Fit, aggregations, apply, asked_readouts, choose, fit, stored_fit
 from fakeinstruct.measure.reading import read_answers
 from fakeinstruct.measure.scores import Scores
 
@@ -150,7 +150,7 @@ def other(answers: AnswerSet, expert: Scores) -> Detector:
     """
     read, name = read_answers([answers]), answers.meta.expert
     kept = same_images(read.scores, expert, name)
-    stored = stored_fit(read.by_prompt, answers.meta.readouts, aggregations(read.by_prompt, [answers]))
+    stored = stored_fit(read.by_prompt, asked_readouts([answers]), aggregations(read.by_prompt, [answers]))
     fitted = choose(fit(_clean(kept, "validation")), stored)
     kept = same_images(apply(fitted, read.scores, read.by_prompt), expert, name)
     return kept, fitted, {"note": f"scores of {name}"}

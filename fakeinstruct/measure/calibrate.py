@@ -1,4 +1,4 @@
-"""Calibrating an expert: scale and bias of each readout that was asked, or a bias alone, into `expert.json`."""
+"""Calibrating an expert: scale and bias of each readout asked, or a bias alone, into `expert.json` or a protocol."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from fakeinstruct.base.files import stable_seed
 from fakeinstruct.chains.schema import Split
 from fakeinstruct.expert.card import CARD, ExpertCard, Readout, load_card, save_card
 from fakeinstruct.forensics.answers import AnswerSet, AnswersMeta
+from fakeinstruct.forensics.protocol import Protocol, load_protocol, save_protocol
 from fakeinstruct.measure import calibration
 from fakeinstruct.measure.figure import UnavailableError
 from fakeinstruct.measure.fitting import aggregations, asked_of, beware
@@ -24,30 +25,40 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class FittedReadout:
-    """A readout with its new scale and bias, the images behind them, and what to beware of."""
+    """A readout with its new scale and bias, the images behind them, and what to beware of.
+
+    Attributes:
+        readout: As it is now.
+        n: Images behind the fit.
+        warning: What to beware of.
+        before: As it was, if it had a scale and bias.
+    """
 
     readout: Readout
     n: int
     warning: str | None
+    before: Readout | None
 
 
 def calibrate(
     expert: str | Path,
     answers: Sequence[AnswerSet],
     *,
+    out: str | Path | None = None,
     bias_only: bool = False,
     split: Split | str | None = None,
     images: int | None = None,
     dry_run: bool = False,
 ) -> tuple[FittedReadout, ...]:
-    """Fit every readout that was asked and write what was found to `expert.json`.
+    """Fit every readout that was asked and write what was found to `expert.json`, or to a protocol.
 
     Scale and bias are fitted on clean validation answers. A bias alone (arXiv 2602.01973) may be fitted on a few
     labelled images of the target as well; `expert.json` then names them, and `measure` leaves them out.
 
     Args:
-        expert: The expert's folder.
+        expert: The expert's folder, to which nothing is written if `out` is given.
         answers: Its answers.
+        out: YAML file for the protocol that brought the readouts, with what was found: for a model without a card.
         bias_only: Fit the bias, with scale 1.
         split: Split to fit a bias on; validation by default.
         images: With `bias_only`, how many images of it are taken, the same ones each time; all by default.
@@ -57,8 +68,8 @@ def calibrate(
         The fitted readouts, in the order they were asked.
 
     Raises:
-        UsageError: If the answers are of another expert, of readouts that `expert.json` lacks, or if another split
-            than validation, or a number of images, is asked for without `bias_only`.
+        UsageError: If the answers are of another expert, of readouts that `expert.json` (with `out`, the protocol)
+            lacks, or if another split than validation, or a number of images, is asked for without `bias_only`.
         FakeInstructError: If they cannot be fitted on, or the card cannot be read.
     """
     split = Split(split or Split.VALIDATION)
@@ -67,10 +78,11 @@ def calibrate(
             "scale and bias are fitted on the whole validation split, never on what is measured",
             hint="A bias alone can be fitted on a few target images: --bias-only.",
         )
-    card = load_card(expert)
+    target = _card_target(expert, answers[0]) if out is None else _protocol_target(Path(out), answers[0])
     read = read_answers(answers)
     folder, meta = answers[0].folder, answers[0].meta
-    own = _own_readouts(card, expert, answers, read.by_prompt)
+    _check_expert(expert, answers[0])
+    own = _own_readouts(target, answers, read.by_prompt)
     fitted = []
     for key, rows in read.by_prompt.items():
         scores = Scores.of(rows)
@@ -78,36 +90,97 @@ def calibrate(
         if images is not None:
             scores = _draw(scores, images, folder)
         try:
-            fitted.append(_fit(own[key], scores, bias_only, split, meta))
+            fitted.append(_fit(own[key], scores, bias_only, split, meta, in_protocol=out is not None))
         except UnavailableError as reason:
             raise _unfit(reason, scores, split, folder) from None
     if not dry_run:
-        new = {asked_of(each.readout): each.readout for each in fitted}
-        readouts = tuple(new.get(asked_of(each), each) for each in card.readouts)
-        save_card(expert, card.model_copy(update={"readouts": readouts}))
+        target.save([each.readout for each in fitted])
     return tuple(fitted)
 
 
-def _own_readouts(
-    card: ExpertCard, expert: str | Path, answers: Sequence[AnswerSet], by_prompt: ByPrompt
-) -> dict[Asked, Readout]:
-    """The card's readouts of all that was asked.
+@dataclass(frozen=True)
+class Target:
+    """Where the readouts stand that are fitted, and to where they go back.
+
+    Attributes:
+        file: `expert.json`, or the protocol to be written.
+        content: What it holds.
+        hint: What to do if it lacks a readout.
+    """
+
+    file: Path
+    content: ExpertCard | Protocol
+    hint: str
+
+    def save(self, fitted: Sequence[Readout]) -> None:
+        """Write the file with these readouts in the place of those that ask the same."""
+        new = {asked_of(each): each for each in fitted}
+        readouts = tuple(new.get(asked_of(each), each) for each in self.content.readouts)
+        content = self.content.model_copy(update={"readouts": readouts})
+        if isinstance(content, ExpertCard):
+            save_card(self.file.parent, content)
+        else:
+            save_protocol(content, self.file)
+
+
+def _card_target(expert: str | Path, answers: AnswerSet) -> Target:
+    """The expert's card.
 
     Raises:
-        UsageError: If the answers are not this expert's, or were read otherwise than the card says.
+        UsageError: If it has none, or one without a readout.
+        FakeInstructError: If it cannot be read.
+    """
+    file = Path(expert) / CARD
+    to_protocol = "Write them to a protocol instead, which 'score' and 'detect' take: --out fitted.yaml."
+    brought = bool(answers.meta.protocol.readouts)
+    if brought and not file.is_file():
+        raise UsageError(f"has no {CARD} to hold scale and bias", file=expert, hint=to_protocol)
+    card = load_card(expert)
+    if not card.readouts:
+        hint = to_protocol if brought else None
+        raise UsageError("has no readout to calibrate", file=file, field="readouts", hint=hint)
+    alone = "Score the expert by its own readouts, without a --protocol that brings others."
+    return Target(file, card, to_protocol if brought else alone)
+
+
+def _protocol_target(out: Path, answers: AnswerSet) -> Target:
+    """The protocol that the answers were asked by, to be written to `out`; aggregated as it was asked.
+
+    Raises:
+        UsageError: If it brought no readouts, or `out` is no file for a protocol.
+    """
+    protocol = answers.meta.protocol
+    if not protocol.readouts:
+        raise UsageError(
+            f"was asked by the readouts of {CARD}, not by those of a protocol",
+            file=answers.folder,
+            hint=f"Leave out --out: scale and bias go to {CARD}.",
+        )
+    if out.suffix not in (".yaml", ".yml"):
+        raise UsageError("is not named like a protocol", file=out, hint="Name it .yaml.")
+    if out.exists():
+        load_protocol(out)  # what is no protocol is somebody's own
+    as_asked = {asked_of(each): each for each in answers.meta.readouts}
+    readouts = tuple(as_asked.get(asked_of(each), each) for each in protocol.readouts)
+    hint = "Calibrate answers of one protocol at a time."
+    return Target(out, protocol.model_copy(update={"readouts": readouts}), hint)
+
+
+def _own_readouts(target: Target, answers: Sequence[AnswerSet], by_prompt: ByPrompt) -> dict[Asked, Readout]:
+    """The target's readouts of all that was asked.
+
+    Raises:
+        UsageError: If the answers were read otherwise than these say.
     """
     folder = answers[0].folder
-    if not card.readouts:
-        raise UsageError("has no readout to calibrate", file=Path(expert) / CARD, field="readouts")
-    _check_expert(expert, answers[0])
-    own = {asked_of(each): each for each in card.readouts}
+    own = {asked_of(each): each for each in target.content.readouts}
     for key, aggregation in aggregations(by_prompt, answers).items():
         if key not in own:
             raise UsageError(
                 f"was asked “{key.prompt}” (readout '{key.name}', position '{key.position}'), "
-                f"which {CARD} does not hold",
+                f"which {target.file.name} does not hold",
                 file=folder,
-                hint="Score the expert by its own readouts, without a --protocol that brings others.",
+                hint=target.hint,
             )
         if aggregation != own[key].aggregation:
             raise UsageError(
@@ -131,20 +204,37 @@ def _check_expert(expert: str | Path, answers: AnswerSet) -> None:
         )
 
 
-def stored_readouts(expert: str | Path, answers: AnswerSet, by_prompt: ByPrompt) -> tuple[Readout, ...]:
-    """The readouts of an expert's card, once it is sure that all that was asked are calibrated.
+def fitted_file(source: str | Path) -> Path:
+    """The file of stored scales and biases: a protocol, or the card in an expert's folder."""
+    path = Path(source)
+    is_protocol = path.is_file() or (path.suffix in (".yaml", ".yml") and not path.is_dir())
+    return path if is_protocol else path / CARD
+
+
+def stored_readouts(source: str | Path, answers: AnswerSet, by_prompt: ByPrompt) -> tuple[Readout, ...]:
+    """The readouts of an expert's card or of a protocol, once it is sure that all that was asked are calibrated.
 
     Raises:
         UsageError: If one is not, or the answers are of another expert.
-        FakeInstructError: If the card cannot be read.
+        FakeInstructError: If the card or the protocol cannot be read.
     """
-    readouts = load_card(expert).readouts
-    _check_expert(expert, answers)
+    file = fitted_file(source)
+    readouts = load_card(source).readouts if file != Path(source) else load_protocol(file).readouts
+    if file != Path(source):
+        _check_expert(source, answers)
+    if others := {each.fitted_expert for each in readouts} - {None, answers.meta.expert_sha256}:
+        raise UsageError(
+            f"holds scale and bias of another model ({str(others.pop())[:12]}) than answered "
+            f"({answers.meta.expert_sha256[:12]})",
+            file=file,
+            field="fitted_expert",
+            hint="'fakeinstruct calibrate MODEL ANSWERS --out FILE' fits them to this one.",
+        )
     known = {asked_of(each) for each in readouts if each.scale is not None and each.bias is not None}
     if missing := [key.prompt for key in by_prompt if key not in known]:
         raise UsageError(
             f"holds no scale and bias for the prompt “{missing[0]}”",
-            file=Path(expert) / CARD,
+            file=file,
             hint="'fakeinstruct calibrate' fits one for each prompt that was asked.",
         )
     return readouts
@@ -163,8 +253,16 @@ def _draw(scores: Scores, images: int, folder: Path) -> Scores:
     return scores.where([index in chosen for index in range(len(scores))])
 
 
-def _fit(readout: Readout, scores: Scores, bias_only: bool, split: Split, meta: AnswersMeta) -> FittedReadout:
-    """The readout with what the scores give.
+def _fit(
+    readout: Readout,
+    scores: Scores,
+    bias_only: bool,
+    split: Split,
+    meta: AnswersMeta,
+    *,
+    in_protocol: bool,
+) -> FittedReadout:
+    """The readout with what the scores give; in a protocol it says whose answers they were.
 
     Raises:
         UnavailableError: If they give nothing.
@@ -175,14 +273,19 @@ def _fit(readout: Readout, scores: Scores, bias_only: bool, split: Split, meta: 
         scale, bias = 1.0, calibration.fit_bias(scores.fake, scores.margin)
     else:
         scale, bias = calibration.fit_scale_bias(scores.fake, scores.margin)
-    alone = ", the bias alone" if bias_only else ""
+    said = f"{len(scores)} {split} images of {meta.items} ({meta.items_sha256[:12]})"
+    said += f", asked of {meta.expert} ({meta.expert_sha256[:12]})" if in_protocol else ""
+    fakes = int(scores.fake.sum())
     update = {
         "scale": scale,
         "bias": bias,
-        "fitted_on": f"{len(scores)} {split} images of {meta.items} ({meta.items_sha256[:12]}){alone}",
+        "fitted_on": f"{said}, the bias alone" if bias_only else said,
         "fitted_items": tuple(sorted(scores.image)) if bias_only else (),
+        "fitted_n": {"fake": fakes, "real": len(scores) - fakes},
+        "fitted_expert": meta.expert_sha256 if in_protocol else None,
     }
-    return FittedReadout(readout.model_copy(update=update), len(scores), beware(scores.fake))
+    before = readout if readout.scale is not None and readout.bias is not None else None
+    return FittedReadout(readout.model_copy(update=update), len(scores), beware(scores.fake), before)
 
 
 def _unfit(reason: UnavailableError, scores: Scores, split: Split, folder: Path) -> FakeInstructError:

@@ -48,7 +48,9 @@ def nll(y_true: ArrayLike, margin: ArrayLike, scale: float = 1.0, bias: float = 
     """
     each = log_losses(_some(y_true), scale * np.asarray(margin, dtype=np.float64) + bias)
     if not np.isfinite(each).all():
-        raise UnavailableError(f"infinite: {np.isinf(each).sum():,} wrong verdicts have probability exactly 0 or 1")
+        raise UnavailableError(
+            f"infinite: {np.isinf(each).sum():,} wrong verdicts have probability exactly 0 or 1"
+        )
     return float(np.mean(each))
 
 

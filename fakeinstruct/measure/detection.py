@@ -187,7 +187,9 @@ def average_precision(y_true: ArrayLike, y_score: ArrayLike) -> float:
     from sklearn.metrics import average_precision_score
 
     truth = both_classes(y_true)
-    ranks = np.unique(np.asarray(y_score, dtype=np.float32), return_inverse=True)[1]  # infinite scores have one too
+    ranks = np.unique(np.asarray(y_score, dtype=np.float32), return_inverse=True)[
+        1
+    ]  # infinite scores have one too
     return float(average_precision_score(truth, ranks))
 
 
@@ -221,7 +223,9 @@ def best_threshold(y_true: ArrayLike, margin: ArrayLike) -> float:
     # right verdicts of a threshold just below each value, and of one above all: fakes above + reals below
     right = np.append(fakes[::-1].cumsum()[::-1], 0) + np.insert(reals.cumsum(), 0, 0)
     reach = np.abs(values[np.isfinite(values)]).max(initial=0) + 1
-    ends = np.clip(values, -reach, reach)  # no threshold lies beyond an infinite margin, of a probability of 0 or 1
+    ends = np.clip(
+        values, -reach, reach
+    )  # no threshold lies beyond an infinite margin, of a probability of 0 or 1
     thresholds = np.concatenate([ends[:1] - 1, (ends[:-1] + ends[1:]) / 2, ends[-1:] + 1])
     right[[0, -1]] = np.where(np.isfinite(values[[0, -1]]), right[[0, -1]], -1)
     best = thresholds[right == right.max()]

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fakeinstruct.expert.card import Aggregation, Readout
+from fakeinstruct.expert.card import UNFITTED, Aggregation, Readout
 from fakeinstruct.forensics.answers import AnswerSet
 from fakeinstruct.measure import calibration, detection
 from fakeinstruct.measure.figure import UnavailableError, rounded
@@ -18,6 +18,7 @@ from fakeinstruct.measure.scores import Scores
 
 OWN = "validation split of the answers"
 STORED = "expert.json"
+PROTOCOL = "protocol"
 
 FEW = 20
 """Fewer images of a label than this tell little of scale and bias: a fit on them is warned of."""
@@ -31,8 +32,8 @@ class Fit:
         scale: Factor of the margin; absent also where each prompt has its own, see `stored`.
         bias: Added to it.
         threshold: Threshold on the unfitted margin.
-        source: `OWN`, or `STORED` where an earlier `calibrate` fitted them.
-        n: Validation images behind it, where they are among the answers.
+        source: `OWN`, or `STORED` or `PROTOCOL` where an earlier `calibrate` fitted them.
+        n: Images behind it; of several prompts, behind the one that has fewest.
         fitted_on: What stored ones were fitted on, in words.
         stored: The readouts whose scale and bias were used, one a prompt; empty where the fit is the answers' own.
         warning: What to beware of.
@@ -100,7 +101,11 @@ def fit(validation: Scores) -> Fit:
 
 def beware(fake: NDArray[np.bool_]) -> str | None:
     """What to say of a fit on few images; `fake` is their truth, shape (n,)."""
-    fakes, reals = int(fake.sum()), int((~fake).sum())
+    return beware_of(int(fake.sum()), int((~fake).sum()))
+
+
+def beware_of(fakes: int, reals: int) -> str | None:
+    """What to say of a fit on so many images."""
     if min(fakes, reals) >= FEW:
         return None
     return f"fitted on {fakes:,} fake and {reals:,} real images, which is few: it would differ on others"
@@ -127,16 +132,29 @@ def stored_fit(
                 reason=f"the stored scale and bias are of margins aggregated by {each.aggregation}, these are by {used}"
             )
     one = chosen[0] if len(chosen) == 1 else None
-    fewest = min((len(each.fitted_items) for each in chosen if each.fitted_items), default=2 * FEW)
+    counts = [each.fitted_n for each in chosen if each.fitted_n]
+    fewest = min(counts, key=lambda n: min(n.get("fake", 0), n.get("real", 0)), default=None)
     return Fit(
         one.scale if one else None,
         one.bias if one else None,
-        source=STORED,
+        source=PROTOCOL if any(each.fitted_expert for each in chosen) else STORED,
+        n=min((sum(n.values()) for n in counts), default=None),
         fitted_on="; ".join(dict.fromkeys(each.fitted_on or "not recorded" for each in chosen)),
         stored=chosen,
-        warning=f"the bias rests on {fewest:,} images, which is few" if fewest < 2 * FEW else None,
+        warning=beware_of(fewest.get("fake", 0), fewest.get("real", 0)) if fewest else None,
         reason="no validation images to fit a threshold on",
     )
+
+
+def asked_readouts(answers: Iterable[AnswerSet]) -> list[Readout]:
+    """The readouts that answers were asked with, less what a protocol has that was fitted to another model."""
+    return [
+        readout
+        if readout.fitted_expert in (None, each.meta.expert_sha256)
+        else readout.model_copy(update=UNFITTED)
+        for each in answers
+        for readout in each.meta.readouts
+    ]
 
 
 def choose(own: Fit, stored: Fit) -> Fit:

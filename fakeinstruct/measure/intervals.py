@@ -148,17 +148,17 @@ def part_intervals(
         The draws, figures under "row: figure"; None where there are too few sources.
     """
     group, groups = number_groups(test.group)
-    own = {name: (test.where(mask), group[mask]) for name, mask in parts.items()}
     found, reason = None, few(groups, "images")
-    if not reason and own:
+    if not reason and parts:
         statistics: list[tuple[str, Statistic]] = []
-        for name, (scores, index) in own.items():
+        for name, mask in parts.items():
+            scores, index = test.where(mask), group[mask]
             statistics += [(f"{name}: ", part) for _, part in ranking(scores, index)]
             statistics.append((f"{name}: ", Means(accuracies(scores, None), index, groups)))
-        images = sum(len(scores) for scores, _ in own.values())
+        images = sum(int(mask.sum()) for mask in parts.values())
         found = resample(together(statistics), groups, images, seed=seed)
-    for name, (scores, index) in own.items():
-        lacking = few_of_a_class(scores.fake, index)
+    for name, mask in parts.items():
+        lacking = few_of_a_class(test.fake[mask], group[mask])
         give(
             rows[name], (*RANKED, "accuracy_half"), found, reason=reason, lacking=lacking, prefix=f"{name}: "
         )

@@ -45,8 +45,8 @@ def intervention_figures(rows: Rows, by_prompt: ByPrompt, seed: int) -> dict[str
 
     Returns:
         Kind (`repair`, `mask`) to `n` traces, `n_groups`, mean drop `cited` and `random`, their paired `difference`
-        with its 95 % interval `low, high`, `incomplete` (traces without a clean answer or a control), and
-        `per_attribute`; only of kinds that were asked.
+        with its 95 % interval `low, high`, `incomplete` (traces left out) and `incomplete_reasons` with
+        how many each, and `per_attribute`; only of kinds that were asked.
     """
     clean = {
         (key, row["chain"]): row["margin"]
@@ -64,8 +64,8 @@ def intervention_figures(rows: Rows, by_prompt: ByPrompt, seed: int) -> dict[str
     return found
 
 
-def paired_drops(rows: Rows, clean: dict[Any, float]) -> tuple[list[Drop], int]:
-    """One drop a trace that has a clean answer and both kinds of region, and how many have not.
+def paired_drops(rows: Rows, clean: dict[Any, float]) -> tuple[list[Drop], Counter[str]]:
+    """One drop a trace that has a clean answer and both kinds of region, and how many lack what.
 
     Args:
         rows: Answers about images changed in one way, by cited and by random regions.
@@ -74,7 +74,7 @@ def paired_drops(rows: Rows, clean: dict[Any, float]) -> tuple[list[Drop], int]:
     traces: dict[tuple[str, str], Rows] = defaultdict(list)
     for row in rows:
         traces[row["chain"], row["trace"] or ""].append(row)
-    drops, incomplete = [], 0
+    drops, incomplete = [], Counter[str]()
     for same in traces.values():
         # of each prompt the mean over random regions, which `look` numbers
         sides: dict[tuple[Any, bool], list[float]] = defaultdict(list)
@@ -85,7 +85,7 @@ def paired_drops(rows: Rows, clean: dict[Any, float]) -> tuple[list[Drop], int]:
                 sides[key, random].append(clean[key, row["chain"]] - row["margin"])
         prompts = [key for key, random in sides if not random and (key, True) in sides]
         if not prompts:
-            incomplete += 1
+            incomplete[_lack(same, {random for _, random in sides})] += 1
             continue
         cited, control = (
             float(np.mean([np.mean(sides[key, random]) for key in prompts])) for random in (False, True)
@@ -95,11 +95,24 @@ def paired_drops(rows: Rows, clean: dict[Any, float]) -> tuple[list[Drop], int]:
     return drops, incomplete
 
 
-def _figures(drops: Sequence[Drop], incomplete: int, seed: int) -> dict[str, Any]:
+def _lack(rows: Rows, answered: set[bool]) -> str:
+    """What a trace lacks; `answered` says whether the cited (False) and a random region (True) have a clean answer."""
+    if not answered:
+        return "no clean answer"
+    changed = {(row["condition"] or "").startswith("random-") for row in rows}
+    if True not in changed:
+        return "no random region beside it (none is asked about where it covers over half of the picture)"
+    if False not in changed:
+        return "no answer about the cited region"
+    return "no prompt that was asked of both regions and of the whole image"
+
+
+def _figures(drops: Sequence[Drop], incomplete: Counter[str], seed: int) -> dict[str, Any]:
     row = _means(drops)
     groups = np.array([drop.group for drop in drops], dtype=object)
     difference = np.array([drop.cited - drop.random for drop in drops])
-    row.values |= {"n_groups": len(set(groups)), "incomplete": incomplete}
+    row.values |= {"n_groups": len(set(groups)), "incomplete": incomplete.total()}
+    row.values["incomplete_reasons"] = dict(sorted(incomplete.items(), key=lambda each: (-each[1], each[0])))
     row.give(("low", "high"), lambda: cluster_interval(difference, groups, seed))
     attributes = Counter(drop.attribute for drop in drops)
     row.values["per_attribute"] = {

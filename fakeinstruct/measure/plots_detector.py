@@ -37,7 +37,7 @@ def roc(expert: Scores, baselines: Mapping[str, Scores]) -> str:
     """ROC curves of the expert and the baselines on the test images."""
     from sklearn.metrics import roc_curve
 
-    with canvas("roc", 4.0, 3.8) as (figure, (axes,)):
+    with canvas("roc", 3.6, 3.5) as (figure, (axes,)):
         axes.plot([0, 1], [0, 1], color=GREY, linewidth=0.8, linestyle=DASHED)
         for (name, scores), colour in zip(baselines.items(), BASELINES * len(baselines), strict=False):
             x, y, _ = roc_curve(scores.fake, rankdata(scores.margin))
@@ -53,7 +53,7 @@ def roc(expert: Scores, baselines: Mapping[str, Scores]) -> str:
 
 def margins(scores: Scores) -> str:
     """Histogram of the margin for fakes and reals; infinite ones, of probability 0 or 1, in the outermost bins."""
-    with canvas("margins", 5.2, 3.8) as (figure, (axes,)):
+    with canvas("margins", 4.4, 3.5) as (figure, (axes,)):
         finite = scores.margin[np.isfinite(scores.margin)]
         low, high = (float(finite.min()), float(finite.max())) if len(finite) else (-1.0, 1.0)
         pad = max(1e-3, 0.02 * (high - low))
@@ -80,7 +80,7 @@ def reliability_diagram(name: str, bins: Reliability, p: NDArray[np.float64], fa
         p: Probability of fake, shape (n,).
         fake: Truth, shape (n,).
     """
-    with canvas(f"reliability-{name}", 4.1, 5.2, rows=(3, 1), sharex=True) as (figure, (above, below)):
+    with canvas(f"reliability-{name}", 4.0, 5.1, rows=(3, 1), sharex=True) as (figure, (above, below)):
         above.plot([0, 1], [0, 1], color=GREY, linewidth=0.8, linestyle=DASHED)
         above.vlines(bins.said, bins.low, bins.high, color=BAND, linewidth=5)
         above.plot(bins.said, bins.were, "o-", color=EXPERT, markersize=4, linewidth=1)

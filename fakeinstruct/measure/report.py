@@ -11,6 +11,7 @@ from fakeinstruct.measure import plots_detector, plots_spread
 from fakeinstruct.measure.calibration import probability, reliability
 from fakeinstruct.measure.evaluations.tables import protocol_tables
 from fakeinstruct.measure.figure import UnavailableError
+from fakeinstruct.measure.low_mass import mass_warning
 from fakeinstruct.measure.report_cells import Table, named, part, shown
 from fakeinstruct.measure.report_every import every_figure
 from fakeinstruct.measure.report_gallery import Pictures, gallery
@@ -56,6 +57,7 @@ def render(figures: Mapping[str, Any], material: Material) -> str:
         experts={"expert": figures, **figures["baselines"]},
         reasons=missing_figures(figures),
         absent=missing_sections(figures),
+        low_mass=mass_warning(figures),
         every=every_figure(figures["overall"]["test"]),
         skipped=_skipped(figures),
         shown_reasons=SHOWN_REASONS,

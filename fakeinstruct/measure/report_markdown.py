@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from fakeinstruct.measure.low_mass import mass_warning
 from fakeinstruct.measure.report_cells import Table, shown
 from fakeinstruct.measure.report_missing import missing_figures, missing_sections
 from fakeinstruct.measure.report_tables import tables
@@ -33,6 +34,8 @@ def _lines(figures: Mapping[str, Any]) -> Iterator[str]:
     for each in provenance["answers"]:
         yield f"- answers of expert `{each['expert_sha256']}` to items `{each['items_sha256']}`"
     yield f"- calibrated by: {plain_line(provenance['fit']['source'] or provenance['fit']['reason'] or '')}"
+    if warning := mass_warning(figures):
+        yield f"- beware: {plain_line(warning)}"
     for table in tables(figures):
         yield from ("", f"## {plain_line(table.title)}", "", *_table(table))
     yield from _missing(figures)

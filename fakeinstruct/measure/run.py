@@ -12,17 +12,18 @@ from fakeinstruct.base.errors import Rejects, UsageError
 from fakeinstruct.base.files import sha256_file
 from fakeinstruct.base.versions import versions
 from fakeinstruct.chains.store import ChainSet
-from fakeinstruct.expert.card import CARD, Aggregation
+from fakeinstruct.expert.card import Aggregation
 from fakeinstruct.forensics.answers import AnswerSet
 from fakeinstruct.measure.beside import CACHE, Company
-from fakeinstruct.measure.calibrate import stored_readouts
+from fakeinstruct.measure.calibrate import fitted_file, stored_readouts
 from fakeinstruct.measure.choices import choice_figures
 from fakeinstruct.measure.detector_table import DetectorTable
 from fakeinstruct.measure.figure import rounded
 from fakeinstruct.measure.figures import detector_figures
-from fakeinstruct.measure.fitting import Fit, aggregations, apply, choose, fit, stored_fit
+from fakeinstruct.measure.fitting import Fit, aggregations, apply, asked_readouts, choose, fit, stored_fit
 from fakeinstruct.measure.interventions import intervention_figures
 from fakeinstruct.measure.joining import is_clean, join_prompts
+from fakeinstruct.measure.low_mass import low_mass
 from fakeinstruct.measure.pair_verdicts import pair_figures
 from fakeinstruct.measure.prior import PriorMargins, prior_figures, prior_margins, subtract
 from fakeinstruct.measure.prompts import prompt_figures
@@ -69,8 +70,8 @@ def measure(
         expert: Folder of the expert that answered, for the baseline `probe`; by default where the answers say.
         aggregation: Compute margins anew from the stored logits by this, without the model.
         subtract_prior: Also give the figures of margins less what the same prompt has on pictures that show nothing.
-        calibration: Folder of the expert whose stored scale and bias are applied; by default those that the
-            validation answers give, else those that the readouts had when they were asked.
+        calibration: Folder of the expert, or file of the protocol, whose stored scale and bias are applied; by
+            default those that the validation answers give, else those that the readouts had when they were asked.
         seed: Seed of the baselines, the consistency bands and the bootstrap.
         protocol: What a protocol adds, see `evaluate`; the report shows it as `protocol` of the figures.
         rejects: Collects chains and images that cannot be read. Without it the first is raised.
@@ -133,6 +134,7 @@ def expert_figures(
     figures["choices"] = {**choice_figures(choices), "skipped": read.skipped_of("choice", "test")}
     figures["pair_verdicts"] = pair_figures(read.pairs)
     figures["prompts"] = prompt_figures(read.by_prompt, prior, seed)
+    figures["low_mass"] = low_mass(read.by_prompt)
     figures["prior"] = prior_figures(prior)
     figures["interventions"] = intervention_figures(read.interventions, read.by_prompt, seed)
     return figures
@@ -161,11 +163,10 @@ def _fitted(
     own = fit(_clean(read.scores, "validation"))
     used = aggregations(read.by_prompt, answers, aggregation)
     if expert is None:
-        readouts = [readout for each in answers for readout in each.meta.readouts]
-        return choose(own, stored_fit(read.by_prompt, readouts, used))
+        return choose(own, stored_fit(read.by_prompt, asked_readouts(answers), used))
     stored = stored_fit(read.by_prompt, stored_readouts(expert, answers[0], read.by_prompt), used)
     if stored.source is None:
-        raise UsageError(stored.reason, file=Path(expert) / CARD)
+        raise UsageError(stored.reason, file=fitted_file(expert))
     return replace(stored, threshold=own.threshold)
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from fakeinstruct.measure import detection, roc
 from fakeinstruct.measure.bootstrap import Resampled
 from fakeinstruct.measure.figure import Row, UnavailableError
-from fakeinstruct.measure.intervals import few_of_a_class, part_intervals
+from fakeinstruct.measure.intervals import part_intervals
 from fakeinstruct.measure.scores import Scores
 
 MOST_GROUPS = 20
@@ -80,7 +80,7 @@ def slices(test: Scores, seed: int) -> dict[str, Any]:
     per_group = _per_group(test)
     return {
         "per_generator": {name: _generator(name, rows) for name in names},
-        "generators": _generators(test, shared, own, rows, found),
+        "generators": _generators(shared, own, rows, found),
         "per_manipulation": {kind: rows[f"kind {kind}"].json() for kind in kinds},
         "per_group": per_group,
         "mean_per_group": _mean_per_group(per_group),
@@ -101,21 +101,21 @@ def _generator(name: str, rows: Mapping[str, Row]) -> dict[str, Any]:
 
 
 def _generators(
-    test: Scores, shared: Masks, own: Masks, rows: Mapping[str, Row], found: Resampled | None
+    shared: Masks, own: Masks, rows: Mapping[str, Row], found: Resampled | None
 ) -> dict[str, Any]:
     """Macro mean and the worst over generators, against all reals and, where each has them, its own."""
-    row = _macro("shared", test, shared, rows, found)
+    row = _macro("shared", shared, rows, found)
 
     def complete() -> dict[str, Any]:
         if not own or len(own) < len(shared):
             raise UnavailableError(f"{len(own)} of {len(shared)} generators have real images of their own")
-        return _macro("own", test, own, rows, found).json()
+        return _macro("own", own, rows, found).json()
 
     row.give(("own_reals",), complete)
     return row.json()
 
 
-def _macro(table: str, test: Scores, masks: Masks, rows: Mapping[str, Row], found: Resampled | None) -> Row:
+def _macro(table: str, masks: Masks, rows: Mapping[str, Row], found: Resampled | None) -> Row:
     areas = {name: rows[f"{table} {name}"].values["auc"] for name in masks}
     known = {name: area for name, area in areas.items() if area is not None}
     row = Row(reals=OWN if table == "own" else SHARED)
@@ -136,7 +136,7 @@ def _macro(table: str, test: Scores, masks: Masks, rows: Mapping[str, Row], foun
             continue
         intervals.give(
             (name,),
-            lambda figure=figure: _mean_interval(figure, table, test, masks, found),  # type: ignore[misc]
+            lambda figure=figure: _mean_interval(figure, table, masks, rows, found),  # type: ignore[misc]
         )
     row.nest("intervals", intervals)
     return row
@@ -152,14 +152,13 @@ def _mean(figure: str, table: str, masks: Masks, rows: Mapping[str, Row]) -> flo
 
 
 def _mean_interval(
-    figure: str, table: str, test: Scores, masks: Masks, found: Resampled | None
+    figure: str, table: str, masks: Masks, rows: Mapping[str, Row], found: Resampled | None
 ) -> tuple[float, float]:
     """Interval of a mean over generators, each of which must have sources enough."""
     if found is None:
         raise UnavailableError("too few sources to draw from")
-    for name, mask in masks.items():
-        part = test.where(mask)
-        if reason := few_of_a_class(part.fake, np.unique(part.group, return_inverse=True)[1]):
+    for name in masks:
+        if reason := rows[f"{table} {name}"].reasons.get(f"intervals.{figure}"):
             raise UnavailableError(f"{name}: {reason}")
     every = np.stack([found.values[f"{table} {name}: {figure}"] for name in masks])
     return Resampled({figure: every.mean(axis=0)}, found.groups).interval(figure)

@@ -165,7 +165,9 @@ def test_generators_come_from_folders_above_the_class_and_nowhere_else(paths, ex
 )
 def test_reals_beside_a_generator_are_known_as_its_own(tmp_path, layout):
     folders = [folder.format(name) for name in ("ADM", "glide") for folder in layout.split()]
-    chains, rejects = take(put(tmp_path / "src", *(f"{folder}/a.png" for folder in folders)), tmp_path / "out")
+    chains, rejects = take(
+        put(tmp_path / "src", *(f"{folder}/a.png" for folder in folders)), tmp_path / "out"
+    )
     assert not rejects
     own = {(chain.generator, chain.camera_set) for chain in chains.values()}
     assert own == {("ADM", None), (None, "ADM"), ("glide", None), (None, "glide")}

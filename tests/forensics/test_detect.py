@@ -173,7 +173,7 @@ def test_no_verdict_in_what_was_written_is_an_error(expert, files):
         name="scan", prompt="Why?", position="scan", after="Verdict:", fake=("fake",), real=("real",)
     )
     detection = detect(expert, files[0], protocol=Protocol(readouts=(readout,), samples=2))
-    assert detection.error.startswith("wrote no verdict: '")
+    assert detection.error.startswith("wrote no verdict ('")
     assert detection.rationale
     assert detection.verdict is detection.probability is None
 

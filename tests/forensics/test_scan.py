@@ -113,7 +113,7 @@ def test_where_no_verdict_is_written_the_row_says_what_was(expert, chains):
     silent = READOUT.model_copy(update={"after": "Verdict:"})
     asked = [*questions(1, silent), *questions(1)]
     first, second = expert.asker(Viewer(chains)).ask(asked)
-    assert first["error"] == f"wrote no verdict: '{SAID['real']}'"
+    assert first["error"] == f"wrote no verdict ('{SAID['real']}')"
     assert first["text"] == SAID["real"]
     assert first.get("margin") is None
     assert second["margin"] is not None
@@ -158,8 +158,10 @@ def test_scored_by_protocol_every_sample_is_a_row(expert, chains, tmp_path):
     assert sorted((row["item"], row["sample"]) for row in rows) == sorted(
         (item, sample) for item in items for sample in range(3)
     )
+    answered = {row["item"] for row in rows if not row["error"]}
     failed = [row for row in rows if row["error"]]
-    assert len(rejects) == len(failed)
+    assert len(rejects) == sum(row["item"] not in answered for row in failed)
+    assert answers.silent() == (len(failed), 24)
     assert all(row["text"] is not None for row in rows)
     assert all((row["margin"] is None) == bool(row["error"]) for row in rows)
 

@@ -17,8 +17,9 @@ from fakeinstruct.expert.card import ExpertCard, Readout, save_card
 from fakeinstruct.expert.small import build_small
 from fakeinstruct.forensics.expert import load_expert
 from fakeinstruct.forensics.protocol import load_evaluation, prompts_sha256
-from fakeinstruct.measure.evaluate import as_many_as_there_are, evaluate, make_plan, trainable
+from fakeinstruct.measure.evaluate import evaluate
 from fakeinstruct.measure.evaluations.needs import check_needs, open_items
+from fakeinstruct.measure.evaluations.plan import as_many_as_there_are, make_plan, trainable
 
 READOUTS = (
     Readout(name="one", prompt=QUESTION, fake=("fake",), real=("real",)),

@@ -36,8 +36,8 @@ def test_the_bandwidth_equals_its_own_error(n, scale):
 
 
 def test_near_the_authors_own_package():
-    """relplot 1.0.3, `config.use_logit_scaling = False; config.smECE_mesh_pts = 20000; metrics.smECE(p, y)`: .03985; the
-    search stops at a thousandth. netcal 1.4.0, `ECE(15, equal_intervals=False).measure(p, y)`: .05085266286077661.
+    """relplot 1.0.3, `config.use_logit_scaling = False; config.smECE_mesh_pts = 20000; metrics.smECE(p, y)`: .03985;
+    its search stops at a thousandth. netcal 1.4.0, `ECE(15, equal_intervals=False).measure(p, y)`: .05085266286077661.
     torchmetrics' `BinaryCalibrationError` has bins of equal width, and so another figure (.0513).
     """
     y, margin = golden()
