@@ -61,7 +61,7 @@ def check_sum(fake: int, real: int, aggregation: Aggregation) -> None:
     """
     if aggregation == "sum" and fake != real:
         raise UsageError(
-            f"aggregation 'sum' with {fake} tokens for fake and {real} for real: "
+            f"aggregation 'sum' with unequal numbers of tokens, {fake} for fake and {real} for real: "
             "a shift common to all logits would move the score",
             hint="Give both labels words of as many tokens, or use logsumexp.",
         )

@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 from fakeinstruct.base.errors import FakeInstructError, UsageError
 from fakeinstruct.base.files import write_json
 from fakeinstruct.cli.main import app
-from fakeinstruct.expert.card import ExpertCard, Readout, load_card, save_card
+from fakeinstruct.expert.card import UNFITTED, ExpertCard, Readout, load_card, save_card
 from fakeinstruct.forensics.answers import AnswersMeta, open_answers, write_part
 from fakeinstruct.forensics.expert_files import expert_sha256
 from fakeinstruct.measure.calibration import fit_bias, fit_scale_bias
@@ -102,8 +102,8 @@ def test_calibrate_writes_scale_and_bias_and_keeps_the_rest(answers, expert):
     assert after.readouts[0].bias == pytest.approx(-2 / 3, abs=0.5)
     assert after.readouts[0].fitted_on == "200 validation images of chains (111111111111)"
     assert f"scale {after.readouts[0].scale:.4f}" in result.stdout
-    untouched = {"scale": None, "bias": None, "fitted_on": None}
-    first = after.readouts[0].model_copy(update=untouched)
+    assert after.readouts[0].fitted_n == {"fake": 100, "real": 100}
+    first = after.readouts[0].model_copy(update=UNFITTED)
     assert after.model_copy(update={"readouts": (first, after.readouts[1])}) == before
 
 
@@ -169,7 +169,9 @@ def test_a_bias_alone_is_fitted_on_a_few_target_images_which_are_then_left_out(a
     assert figures["overall"]["test"]["n"] == 199 - 24
     assert "left out, because the bias was fitted on them: 24 images" in result.stdout
     assert "calibrated by expert.json: 24 test images" in result.stdout
-    assert "beware of the calibrated figures: the bias rests on 24 images, which is few" in result.stdout
+    said = " ".join(result.stdout.split())
+    n = readout.fitted_n
+    assert f"calibrated figures: fitted on {n['fake']} fake and {n['real']} real images, which is few" in said
 
     call("calibrate", expert, answers, "--bias-only", "--split", "test", "--images", 24)
     assert fitted(expert)[0] == readout  # the same images each time
@@ -180,6 +182,64 @@ def test_a_scale_fitted_later_forgets_the_images_of_the_bias(answers, expert):
     assert len(fitted(expert)[0].fitted_items) == 199
     call("calibrate", expert, answers)
     assert fitted(expert)[0].fitted_items == ()
+
+
+def test_calibrate_says_what_it_replaces(answers, expert):
+    assert "replaces" not in call("calibrate", expert, answers).stdout
+    before = fitted(expert)[0]
+    result = call("calibrate", expert, answers, "--bias-only", "--split", "test", "--images", 24)
+    said = f"  replaces scale {before.scale:.4f}, bias {before.bias:.4f}, fitted on {before.fitted_on}"
+    assert said in result.stdout.splitlines()
+
+
+def test_calibrate_writes_a_protocol_for_a_model_without_a_card(answers, tmp_path):
+    readout = Readout(name="a", prompt="Fake?", fake=("Fake",), real=("Real",)).model_dump(mode="json")
+    meta = json.loads((answers / "meta.json").read_bytes())
+    write_json(answers / "meta.json", meta | {"protocol": {"readouts": [readout]}, "readouts": [readout]})
+    model, file = tmp_path / "model", tmp_path / "fitted.yaml"
+    model.mkdir()
+    assert f"{file} is not written" in call("calibrate", model, answers, "--out", file, "--dry-run").stdout
+    assert f"written to {file}" in call("calibrate", model, answers, "--out", file).stdout
+    assert list(model.iterdir()) == []
+    result = call("measure", answers, "--out", tmp_path / "out", "--calibration", file)
+    assert "calibrated by protocol: 200 validation images of chains" in " ".join(result.stdout.split())
+
+
+def test_measure_does_not_write_among_somebody_elses_files(answers, tmp_path):
+    before = sorted(answers.iterdir())
+    with pytest.raises(UsageError, match="is not empty and holds no earlier result"):
+        call("measure", answers, "--out", answers)
+    assert sorted(answers.iterdir()) == before
+    for _ in range(2):  # a report of its own it replaces
+        assert call("measure", answers, "--out", tmp_path / "out").exit_code == 0
+
+
+def test_prompts_with_little_label_mass_are_warned_of(answers, tmp_path):
+    def low(rows):
+        again = [row | {"template": "b", "prompt": "Really?", "label_mass": 0.2} for row in rows]
+        return [row | {"label_mass": 0.4 if row["item"] == "image-200" else 0.9} for row in rows] + again
+
+    rewrite(answers, low)
+    said = " ".join(call("measure", answers, "--out", tmp_path / "out").stdout.split())
+    warning = "label mass is under 0.5 for 1 of 2 prompts (200 of 398 test answers)"
+    assert f"beware: {warning}" in said
+    assert "headline figures are of the mean over all prompts" in said
+    assert f"L{warning[1:]}" in (tmp_path / "out/report.html").read_text()
+    assert warning in (tmp_path / "out/figures.md").read_text().replace("\\", "")
+
+    rewrite(answers, lambda rows: [row | {"label_mass": 0.9} for row in rows])
+    assert "label mass is under" not in call("measure", answers, "--out", tmp_path / "out").stdout
+
+
+def test_traces_that_are_left_out_are_counted_with_the_reason(answers, tmp_path):
+    def more(rows):
+        changed = {"condition": "mask", "trace": "t1", "look": 1}
+        return rows + [row | changed for row in rows[200:203]]
+
+    rewrite(answers, more)
+    said = " ".join(call("measure", answers, "--out", tmp_path / "out").stdout.split())
+    assert "mask: 3 traces are left out as incomplete: 3 with no random region beside it" in said
+    assert "3 traces are left out as incomplete: 3 with no random" in (tmp_path / "out/report.html").read_text()
 
 
 def test_a_dry_run_prints_and_writes_nothing(answers, expert):

@@ -51,6 +51,16 @@ def test_no_item_to_draw_is_one_message(tmp_path):
     assert not (tmp_path / "sheet.png").exists()
 
 
+def test_the_name_says_the_format_and_one_of_no_picture_is_refused(tmp_path):
+    chains = open_chains(make_chains(tmp_path / "chains", 4))
+    contact_sheet(chains, Protocol(), tmp_path / "sheet.JPG")
+    assert Image.open(tmp_path / "sheet.JPG").format == "JPEG"
+    for name in ("sheet", "sheet.txt"):
+        with pytest.raises(UsageError, match=r"is no name of a picture\. Let it end with one of \.png"):
+            contact_sheet(chains, Protocol(), tmp_path / name)
+        assert not (tmp_path / name).exists()
+
+
 def test_a_picture_that_cannot_be_shown_says_why_in_its_place(tmp_path):
     make_sample(tmp_path / "chains", images=28, seed=3)
     chains = open_chains(tmp_path / "chains")

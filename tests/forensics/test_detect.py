@@ -17,7 +17,7 @@ from fakeinstruct.forensics.detect import detect, detect_all
 from fakeinstruct.forensics.expert import load_expert
 from fakeinstruct.forensics.pictures import picture_files
 from fakeinstruct.forensics.probability import logit_of_mean
-from fakeinstruct.forensics.protocol import Protocol
+from fakeinstruct.forensics.protocol import Protocol, load_protocol
 from fakeinstruct.forensics.questions import verdict_question
 from fakeinstruct.forensics.scan import sampled
 from fakeinstruct.forensics.views import View, Viewer
@@ -166,6 +166,33 @@ def test_a_protocol_says_how_it_is_asked(expert, files):
     assert detection.margin != pytest.approx(detect(expert, files[0], explain=False).margin, abs=1e-4)
     with pytest.raises(UsageError, match="no readout 'third'"):
         detect(expert, files[0], protocol=Protocol(readout="third"))
+
+
+def test_a_protocol_may_be_a_name_or_a_file_and_nothing_else(expert, files, tmp_path):
+    named = detect(expert, files[0], protocol="zero-shot", explain=False)
+    assert named == detect(expert, files[0], protocol=load_protocol("zero-shot"), explain=False)
+    assert named.readout == "real-or-fake"
+    (tmp_path / "own.yaml").write_text("name: own\n")
+    assert detect(expert, files[0], protocol=tmp_path / "own.yaml").readout == "verdict/one_word"
+    with pytest.raises(UsageError, match=r"no protocol named 'zero-shoot'.*Did you mean 'zero-shot'"):
+        detect(expert, files[0], protocol="zero-shoot")
+    with pytest.raises(UsageError, match="a dict is no protocol"):
+        detect(expert, files[0], protocol={"name": "own"})
+
+
+@pytest.mark.parametrize(("picture", "kind"), [(np.zeros((8, 8, 3), np.uint8), "ndarray"), (b"", "bytes")])
+def test_what_is_no_picture_is_said_at_once(expert, files, picture, kind):
+    with pytest.raises(UsageError, match=f"image 2 is of type '{kind}': a picture is a path or a PIL image"):
+        detect_all(expert, [files[0], picture])
+    with pytest.raises(UsageError, match="a picture is a path or a PIL image"):
+        ask(expert, picture)
+
+
+@pytest.mark.parametrize("verb", ["detect", "ask"])
+def test_a_server_is_not_asked_by_a_person(verb, files):
+    run = command(verb, "http://localhost:8000/v1", files[0])
+    assert run.returncode == 2
+    assert "http://localhost:8000/v1: a server can only be scored" in run.stderr
 
 
 def test_no_verdict_in_what_was_written_is_an_error(expert, files):

@@ -42,7 +42,7 @@ def test_sum_is_fakescopes_token_soft_scoring():
 
 
 def test_sum_of_unequal_sets_is_refused():
-    with pytest.raises(UsageError, match="2 words for fake and 1 for real"):
+    with pytest.raises(UsageError, match="2 for fake and 1 for real"):
         label_margin(np.zeros((1, 3), dtype=np.float32), CLASSES, "sum")
 
 
@@ -122,7 +122,7 @@ def test_the_sum_is_over_all_pieces_of_a_labels_words(fake, real):
     row = {"logits": [], "classes": ["fake"] * len(fake) + ["real"] * len(real), "piece_logits": pieces}
     flat = [[logit for word in label for logit, _ in word] for label in (fake, real)]
     if len(flat[0]) != len(flat[1]):
-        with pytest.raises(UsageError, match=f"{len(flat[0])} words for fake and {len(flat[1])} for real"):
+        with pytest.raises(UsageError, match=f"{len(flat[0])} for fake and {len(flat[1])} for real"):
             row_margin(row, "sum")
     else:
         assert row_margin(row, "sum") == pytest.approx(sum(flat[0]) - sum(flat[1]), rel=1e-5, abs=1e-3)

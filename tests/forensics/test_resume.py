@@ -18,7 +18,7 @@ from fakeinstruct.expert.card import Readout, load_card, save_card
 from fakeinstruct.forensics import score as scoring
 from fakeinstruct.forensics.answers import KEY, open_answers
 from fakeinstruct.forensics.expert import load_expert
-from fakeinstruct.forensics.protocol import Protocol
+from fakeinstruct.forensics.protocol import Protocol, prompts_sha256
 from fakeinstruct.forensics.score import held, parts, score
 
 SPLITS = ("train", "validation", "test")
@@ -194,8 +194,19 @@ def test_other_items_and_protocols_are_not_mixed_in(expert, chains_folder, tmp_p
     score(expert, open_chains(chains_folder), tmp_path / "a", PROTOCOL)
     with pytest.raises(UsageError, match="about other items or splits"):
         score(expert, open_chains(make_chains(tmp_path / "c", 12)), tmp_path / "a", PROTOCOL)
-    with pytest.raises(UsageError, match="asked by another protocol"):
+    with pytest.raises(UsageError, match=r"asked by another protocol \(prompts: there 1, here 2\)"):
         score(expert, open_chains(chains_folder), tmp_path / "a", PROTOCOL.model_copy(update={"prompts": 2}))
+
+
+def test_the_pin_of_prompts_is_no_part_of_a_run(expert, chains_folder, tmp_path):
+    readouts = expert.card.readouts
+    plain = PROTOCOL.model_copy(update={"readouts": readouts})
+    pinned = plain.model_copy(update={"prompts_sha256": prompts_sha256(readouts)})
+    before = score(expert, open_chains(chains_folder), tmp_path / "a", plain)
+    assert score(expert, open_chains(chains_folder), tmp_path / "a", pinned).table() == before.table()
+    fewer = plain.model_copy(update={"readouts": readouts[:2], "seed": 4})
+    with pytest.raises(UsageError, match=r"\(readouts; seed: there 0, here 4\)\. Give another --out"):
+        score(expert, open_chains(chains_folder), tmp_path / "a", fewer)
 
 
 def test_no_item_of_the_splits_leaves_no_folder(expert, tmp_path):

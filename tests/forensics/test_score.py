@@ -14,11 +14,14 @@ from fakeinstruct.chains.store import open_chains
 from fakeinstruct.cli.main import app
 from fakeinstruct.expand.pair import open_pairs
 from fakeinstruct.expert.card import load_card, save_card
+from fakeinstruct.forensics.answers import AnswerSet, AnswersMeta, write_part
+from fakeinstruct.forensics.dry_run import dry_run
 from fakeinstruct.forensics.expert import load_expert
 from fakeinstruct.forensics.protocol import Protocol
 from fakeinstruct.forensics.questions import verdict_questions
 from fakeinstruct.forensics.readout import user_turn
 from fakeinstruct.forensics.score import score
+from fakeinstruct.forensics.server import open_expert
 from fakeinstruct.forensics.views import Viewer
 
 SPLITS = ("train", "validation", "test")
@@ -218,3 +221,93 @@ def test_a_small_label_mass_is_warned_of(expert_folder, chains_folder, tmp_path)
         r"label mass: 0\.0\d\d on average, under 0\.5 in 16 of 16 answers\. There the expert", told.stderr
     )
     assert told.stdout == f"{tmp_path / 'a'}\n"
+
+
+def test_without_a_folder_it_is_looked_at_but_not_scored(expert_folder, chains_folder, tmp_path):
+    told = run(expert_folder, chains_folder, "--dry-run")
+    assert told.exit_code == 0, told.output
+    assert "readout     verdict/one_word" in told.stdout
+    told = run(expert_folder, chains_folder, "--show-views", tmp_path / "views.png")
+    assert told.exit_code == 0, told.output
+    assert (tmp_path / "views.png").is_file()
+    told = run(expert_folder, chains_folder)
+    assert str(told.exception) == "there is no folder to write to. Name one with --out."
+    assert told.exception.status == 2
+
+
+def test_images_of_the_train_split_that_are_left_out_are_said(expert_folder, chains_folder):
+    splits = [chain.split for chain in open_chains(chains_folder).read()]
+    told = run(expert_folder, chains_folder, "--dry-run")
+    left = splits.count("train")
+    assert left > 0
+    note = f"note: {left} of 20 images are in the train split and are not asked about; --split train"
+    assert note in told.stderr
+    assert "note:" not in run(expert_folder, chains_folder, "--dry-run", "--split", "test").stderr
+
+
+@pytest.mark.parametrize("position", ["first", "prefix"])
+def test_a_sum_over_unequal_numbers_of_tokens_is_refused_before_anything_is_asked(
+    expert, chains_folder, tmp_path, position
+):
+    readout = expert.card.readouts[0].model_copy(
+        update={
+            "position": position,
+            "prefix": "It is" if position == "prefix" else None,
+            "real": ("checkerboard",),
+        }
+    )
+    protocol = Protocol(readouts=(readout,), aggregation="sum")
+    wrong = r"readout 'verdict/one_word', prompt 'Is .*': aggregation 'sum' with unequal numbers of tokens, \d+ for"
+    with pytest.raises(UsageError, match=wrong):
+        list(dry_run(expert, open_chains(chains_folder), protocol, Rejects()))
+    with pytest.raises(UsageError, match=wrong):
+        score(expert, open_chains(chains_folder), tmp_path / "a", protocol)
+    assert not (tmp_path / "a").exists()
+
+
+def test_an_error_about_words_names_readout_and_prompt(expert, chains_folder, tmp_path):
+    readout = expert.card.readouts[0].model_copy(update={"name": "odd", "real": ("fake checkerboard",)})
+    with pytest.raises(
+        UsageError, match=r"^readout 'odd', prompt 'Is this image .*': 'fake checkerboard' .* begin"
+    ):
+        score(expert, open_chains(chains_folder), tmp_path / "a", Protocol(readouts=(readout,)))
+
+
+@pytest.mark.parametrize("name", ["localhost:8000/v1", "localhost:8000", "10.0.0.7:80/v1/", "gpu-box/v1"])
+def test_an_address_without_its_scheme_is_asked_about(name):
+    with pytest.raises(UsageError, match="is no folder; did you forget http://"):
+        open_expert(name)
+
+
+@pytest.mark.parametrize(
+    ("samples", "rejected"),
+    [
+        ([("fake", 1.0), (None, None), (None, None)], 0),
+        ([(None, None), (None, None)], 2),
+        ([("fake", None), ("real", -1.0)], 0),
+    ],
+)
+def test_a_question_with_one_rationale_that_names_a_verdict_is_answered(tmp_path, samples, rejected):
+    rows = [
+        {
+            "kind": "verdict",
+            "item": "c0",
+            "position": "scan",
+            "sample": sample,
+            "text": f"words {sample}",
+            "verdict": verdict,
+            "margin": margin,
+            "error": None if margin else f"wrote no verdict ('words {sample}')",
+        }
+        for sample, (verdict, margin) in enumerate(samples)
+    ]
+    rows.append({"kind": "verdict", "item": "c1", "position": "scan", "sample": 0, "error": "is no image"})
+    write_part(tmp_path, "000-00000", rows)
+    answers = AnswerSet(tmp_path, AnswersMeta(expert="e", expert_sha256="", items="i", items_sha256=""))
+    rejects = Rejects()
+    for error in answers.errors():
+        rejects.add(error)
+    reasons = dict(rejects.reasons())
+    assert reasons.pop("is no image") == 1
+    assert reasons == ({"wrote no verdict": rejected} if rejected else {})
+    assert answers.silent() == (sum(margin is None for _, margin in samples), len(samples))

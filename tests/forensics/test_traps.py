@@ -93,7 +93,7 @@ def test_a_label_with_more_words_does_not_win_by_their_number():
     for aggregation in ("logsumexp", "mean", "pair"):
         shifted = label_margin(logits + 10, classes, aggregation)
         assert shifted == pytest.approx(label_margin(logits, classes, aggregation), abs=1e-5)
-    with pytest.raises(UsageError, match="2 words for fake and 1 for real"):
+    with pytest.raises(UsageError, match="2 for fake and 1 for real"):
         label_margin(logits, classes, "sum")
 
 

@@ -421,7 +421,7 @@ def test_an_aggregation_that_the_words_do_not_allow_names_the_prompt(answer_set,
     rows = simulated(8, words=["fake", "Fake", "real"], classes=["fake", "fake", "real"])
     for row in rows:
         row |= {"logits": [1.0, 1.0, 0.0], "piece_logits": [[1.0], [1.0], [0.0]]}
-    with pytest.raises(UsageError, match=r"“Is this image real or fake\?”: aggregation 'sum' with 2 tokens"):
+    with pytest.raises(UsageError, match=r"“Is this image real or fake\?”: aggregation 'sum' with unequal"):
         measure([answer_set(rows)], tmp_path / "out", aggregation="sum")
 
 

@@ -53,6 +53,8 @@ def test_traces_without_a_control_or_a_clean_answer_are_counted_and_left_out(ans
     rows += [row | {"split": "validation"} for row in changed(2, "mask", 3.0, [1.0])]
     found = measure([answer_set(rows)], tmp_path / "out")["interventions"]["mask"]
     assert (found["n"], found["incomplete"], found["difference"]) == (0, 2, None)
+    assert sorted(found["incomplete_reasons"].values()) == [1, 1]
+    assert "no clean answer" in found["incomplete_reasons"]
     assert "no trace has a clean answer" in found["unavailable"]["difference"]
 
 
