@@ -23,7 +23,7 @@ SCHEMA = pa.schema(
         ("item", pa.string()),  # id of the chain or pair that was asked about
         ("chain", pa.string()),
         ("image", pa.string()),  # path relative to the image root
-        ("kind", pa.string()),  # "verdict", "choice", or "prior": a verdict on a picture that shows nothing
+        ("kind", pa.string()),  # "verdict", "choice", "open", or "prior": a verdict on a picture of nothing
         ("task", pa.string()),
         ("template", pa.string()),  # the template of a pair, the name of a readout
         ("prompt", pa.string()),  # the question as it was asked

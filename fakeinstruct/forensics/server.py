@@ -142,7 +142,7 @@ def open_expert(name: str | Path, model: str | None = None) -> Expert | Server:
             "--model names a server's model", file=name, hint="A folder holds one: leave it out."
         )
     if ADDRESS.match(str(name)) and not Path(name).exists():
-        raise UsageError("is no folder; did you forget http://?", file=name, hint=f"Then give http://{name}.")
+        raise UsageError("is no expert's folder", file=name, hint="Did you forget http://?")
     from fakeinstruct.forensics.expert import load_expert
 
     return load_expert(name)

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 from fakeinstruct.base.errors import FakeInstructError, UsageError
 from fakeinstruct.base.files import stable_seed
 from fakeinstruct.chains.schema import Split
-from fakeinstruct.expert.card import CARD, ExpertCard, Readout, load_card, save_card
+from fakeinstruct.expert.card import CARD, Readout, load_card
 from fakeinstruct.forensics.answers import AnswerSet, AnswersMeta
-from fakeinstruct.forensics.protocol import Protocol, load_protocol, save_protocol
+from fakeinstruct.forensics.protocol import load_protocol
 from fakeinstruct.measure import calibration
+from fakeinstruct.measure.calibrate_target import Target, card_target, protocol_target
 from fakeinstruct.measure.figure import UnavailableError
 from fakeinstruct.measure.fitting import aggregations, asked_of, beware
 from fakeinstruct.measure.reading import read_answers
@@ -78,7 +79,7 @@ def calibrate(
             "scale and bias are fitted on the whole validation split, never on what is measured",
             hint="A bias alone can be fitted on a few target images: --bias-only.",
         )
-    target = _card_target(expert, answers[0]) if out is None else _protocol_target(Path(out), answers[0])
+    target = card_target(expert, answers[0]) if out is None else protocol_target(Path(out), answers[0])
     read = read_answers(answers)
     folder, meta = answers[0].folder, answers[0].meta
     _check_expert(expert, answers[0])
@@ -96,74 +97,6 @@ def calibrate(
     if not dry_run:
         target.save([each.readout for each in fitted])
     return tuple(fitted)
-
-
-@dataclass(frozen=True)
-class Target:
-    """Where the readouts stand that are fitted, and to where they go back.
-
-    Attributes:
-        file: `expert.json`, or the protocol to be written.
-        content: What it holds.
-        hint: What to do if it lacks a readout.
-    """
-
-    file: Path
-    content: ExpertCard | Protocol
-    hint: str
-
-    def save(self, fitted: Sequence[Readout]) -> None:
-        """Write the file with these readouts in the place of those that ask the same."""
-        new = {asked_of(each): each for each in fitted}
-        readouts = tuple(new.get(asked_of(each), each) for each in self.content.readouts)
-        content = self.content.model_copy(update={"readouts": readouts})
-        if isinstance(content, ExpertCard):
-            save_card(self.file.parent, content)
-        else:
-            save_protocol(content, self.file)
-
-
-def _card_target(expert: str | Path, answers: AnswerSet) -> Target:
-    """The expert's card.
-
-    Raises:
-        UsageError: If it has none, or one without a readout.
-        FakeInstructError: If it cannot be read.
-    """
-    file = Path(expert) / CARD
-    to_protocol = "Write them to a protocol instead, which 'score' and 'detect' take: --out fitted.yaml."
-    brought = bool(answers.meta.protocol.readouts)
-    if brought and not file.is_file():
-        raise UsageError(f"has no {CARD} to hold scale and bias", file=expert, hint=to_protocol)
-    card = load_card(expert)
-    if not card.readouts:
-        hint = to_protocol if brought else None
-        raise UsageError("has no readout to calibrate", file=file, field="readouts", hint=hint)
-    alone = "Score the expert by its own readouts, without a --protocol that brings others."
-    return Target(file, card, to_protocol if brought else alone)
-
-
-def _protocol_target(out: Path, answers: AnswerSet) -> Target:
-    """The protocol that the answers were asked by, to be written to `out`; aggregated as it was asked.
-
-    Raises:
-        UsageError: If it brought no readouts, or `out` is no file for a protocol.
-    """
-    protocol = answers.meta.protocol
-    if not protocol.readouts:
-        raise UsageError(
-            f"was asked by the readouts of {CARD}, not by those of a protocol",
-            file=answers.folder,
-            hint=f"Leave out --out: scale and bias go to {CARD}.",
-        )
-    if out.suffix not in (".yaml", ".yml"):
-        raise UsageError("is not named like a protocol", file=out, hint="Name it .yaml.")
-    if out.exists():
-        load_protocol(out)  # what is no protocol is somebody's own
-    as_asked = {asked_of(each): each for each in answers.meta.readouts}
-    readouts = tuple(as_asked.get(asked_of(each), each) for each in protocol.readouts)
-    hint = "Calibrate answers of one protocol at a time."
-    return Target(out, protocol.model_copy(update={"readouts": readouts}), hint)
 
 
 def _own_readouts(target: Target, answers: Sequence[AnswerSet], by_prompt: ByPrompt) -> dict[Asked, Readout]:

@@ -275,7 +275,7 @@ def test_an_error_about_words_names_readout_and_prompt(expert, chains_folder, tm
 
 @pytest.mark.parametrize("name", ["localhost:8000/v1", "localhost:8000", "10.0.0.7:80/v1/", "gpu-box/v1"])
 def test_an_address_without_its_scheme_is_asked_about(name):
-    with pytest.raises(UsageError, match="is no folder; did you forget http://"):
+    with pytest.raises(UsageError, match=r"is no expert's folder\. Did you forget http://\?"):
         open_expert(name)
 
 

@@ -115,7 +115,7 @@ def test_surest_mistakes_come_first_with_picture_and_explanation(answer_set, tmp
 
 def test_mass_that_lies_elsewhere_is_warned_of(answer_set, tmp_path):
     rows = [verdict(index, index % 2 == 0, 1.0 - index % 2, label_mass=0.05) for index in range(20)]
-    assert "mostly wanted to say something else" in page(tmp_path, answer_set(rows))
+    assert "rather says something else than a label word" in page(tmp_path, answer_set(rows))
 
 
 def numbers_of(value):
