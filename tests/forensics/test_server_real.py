@@ -98,7 +98,7 @@ def test_transformers_serve_tells_no_log_probabilities_and_is_refused(
         with pytest.raises(SystemExit) as ended:
             run()
     assert ended.value.code == 2
-    assert capsys.readouterr().err.startswith(f"error: {url}: returns no log-probabilities")
+    assert f"\nerror: {url}: returns no log-probabilities" in capsys.readouterr().err
     assert not out.exists()
 
 
