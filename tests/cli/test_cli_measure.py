@@ -239,7 +239,9 @@ def test_traces_that_are_left_out_are_counted_with_the_reason(answers, tmp_path)
     rewrite(answers, more)
     said = " ".join(call("measure", answers, "--out", tmp_path / "out").stdout.split())
     assert "mask: 3 traces are left out as incomplete: 3 with no random region beside it" in said
-    assert "3 traces are left out as incomplete: 3 with no random" in (tmp_path / "out/report.html").read_text()
+    assert (
+        "3 traces are left out as incomplete: 3 with no random" in (tmp_path / "out/report.html").read_text()
+    )
 
 
 def test_a_dry_run_prints_and_writes_nothing(answers, expert):

@@ -16,10 +16,11 @@ from fakeinstruct.base.errors import FakeInstructError, Rejects, UsageError
 from fakeinstruct.chains.store import open_chains
 from fakeinstruct.expert.card import Readout, load_card, save_card
 from fakeinstruct.forensics import score as scoring
+from fakeinstruct.forensics.answer_folder import held
 from fakeinstruct.forensics.answers import KEY, open_answers
 from fakeinstruct.forensics.expert import load_expert
 from fakeinstruct.forensics.protocol import Protocol, prompts_sha256
-from fakeinstruct.forensics.score import held, parts, score
+from fakeinstruct.forensics.score import parts, score
 
 SPLITS = ("train", "validation", "test")
 PROTOCOL = Protocol(splits=SPLITS, prior=False)

@@ -5,9 +5,9 @@ from simulated_answers import simulated
 
 from fakeinstruct.base.errors import UsageError
 from fakeinstruct.expert.card import ExpertCard, Readout, save_card
+from fakeinstruct.forensics.answer_folder import identity
 from fakeinstruct.forensics.expert_files import expert_sha256
 from fakeinstruct.forensics.protocol import Protocol, load_protocol, prompts_sha256
-from fakeinstruct.forensics.score import identity
 from fakeinstruct.measure.calibrate import calibrate
 from fakeinstruct.measure.run import measure
 
