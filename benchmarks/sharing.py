@@ -36,7 +36,7 @@ from fakeinstruct.expand.pair import Pair, PairSet, open_pairs
 from fakeinstruct.expert.attention import use_tree_attention
 from fakeinstruct.expert.chosen import choose
 from fakeinstruct.expert.collate import PackCollator
-from fakeinstruct.expert.order import Packing
+from fakeinstruct.expert.order import Limits
 from fakeinstruct.expert.packing import plain_positions
 from fakeinstruct.expert.prepare import vocabulary_texts
 from fakeinstruct.expert.recipe import Data, Loss, load_recipe
@@ -188,7 +188,7 @@ def train(study: str, run: Run, folder: Path, pairs: PairSet, base: Path | None)
     use_tree_attention(model)
     index = index_of(rows)
     make = partial(PackCollator, processor, pairs.image_root, positions=plain_positions, tasks=index.tasks)
-    limits = Packing(run.share, run.batch, 2**20, run.per_image)
+    limits = Limits(run.share, run.batch, 2**20, run.per_image)
     sampler = PackSampler(index, limits, seed=0, epochs=run.epochs, rank=0, world=1, accumulate=1)
     measure = Measure(model, test_batches(asked), with_words(make(), processor, asked))
     optimizer = recipe.own_optimizer()

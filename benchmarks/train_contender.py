@@ -28,7 +28,7 @@ from trl import SFTConfig, SFTTrainer
 from fakeinstruct.expert.attention import use_tree_attention
 from fakeinstruct.expert.collate import PackCollator
 from fakeinstruct.expert.meter import memory
-from fakeinstruct.expert.order import Packing
+from fakeinstruct.expert.order import Limits
 from fakeinstruct.expert.packing import plain_positions
 from fakeinstruct.expert.recipe import Optimizer, Recipe
 from fakeinstruct.expert.rows import index_of
@@ -171,7 +171,7 @@ def trl_trainer(task: Task, setting: Setting, out: Path) -> tuple[Any, Any]:
 def our_trainer(task: Task, setting: Setting, out: Path) -> tuple[Any, Any]:
     """The library's trainer, and a loader of the pairs that are scored."""
     rows = Dataset.from_file(str(setting.rows))
-    limits = Packing(pairs=task.pairs, batch=task.step, tokens=TOKENS)
+    limits = Limits(pairs=task.pairs, batch=task.step, tokens=TOKENS)
     options: dict[str, Any] = {"seed": 0, "epochs": 1, "rank": 0, "world": 1}
     single = PackSampler(index_of(rows), limits, accumulate=1, **options)
     accumulate = max(1, round(task.step * len(single) / len(rows)))

@@ -52,7 +52,7 @@ class Index:
 
 
 @dataclass(frozen=True)
-class Packing:
+class Limits:
     """How pairs are put together.
 
     Attributes:
@@ -112,7 +112,7 @@ def take(index: Index, per_image: Mapping[str, int] | None, seed: int, epoch: in
 
     Args:
         index: Of the rows.
-        per_image: See `Packing`.
+        per_image: See `Limits`.
         seed: Of the run.
         epoch: From 0.
 
@@ -136,7 +136,7 @@ def take(index: Index, per_image: Mapping[str, int] | None, seed: int, epoch: in
     return taken
 
 
-def trees(index: Index, packing: Packing, seed: int, epoch: int) -> Trees:
+def trees(index: Index, packing: Limits, seed: int, epoch: int) -> Trees:
     """The trees of an epoch: the shuffled pairs of each image, cut where a tree or a row would be too large.
 
     Args:
@@ -165,7 +165,7 @@ def trees(index: Index, packing: Packing, seed: int, epoch: int) -> Trees:
     return Trees(taken, _cut(np.minimum(ends, last)))
 
 
-def rows(index: Index, packing: Packing, seed: int, epoch: int) -> Rows:
+def rows(index: Index, packing: Limits, seed: int, epoch: int) -> Rows:
     """The rows of an epoch: all its trees shuffled, then each put into the first of a few open rows that it fits.
 
     Args:
@@ -192,7 +192,7 @@ def tree_tokens(index: Index, drawn: Trees) -> Integers:
     return tokens + np.add.reduceat(index.tokens[drawn.pairs] - prefix, begin)
 
 
-def _fitted(pairs: Integers, tokens: Integers, packing: Packing) -> Integers:
+def _fitted(pairs: Integers, tokens: Integers, packing: Limits) -> Integers:
     """The row of each tree, of `pairs` and `tokens`: the first open one with room; the oldest is closed for a new."""
     fitted = np.empty(len(pairs), np.int64)
     opened, waiting = 0, list[list[int]]()

@@ -20,7 +20,7 @@ from fakeinstruct.base.files import atomic_write
 from fakeinstruct.base.images import crop_image, load_image, resolve_under
 from fakeinstruct.base.progress import track
 from fakeinstruct.expand.pair import Pair, PairSet
-from fakeinstruct.expert.order import Index, Packing
+from fakeinstruct.expert.order import Index, Limits
 from fakeinstruct.expert.recipe import Data, Recipe
 from fakeinstruct.expert.sft import IGNORE, Encoded, encode_conversation
 
@@ -240,7 +240,7 @@ def index_of(rows: Any) -> Index:
     )
 
 
-def limits_of(recipe: Recipe, *, packed: bool) -> Packing:
+def limits_of(recipe: Recipe, *, packed: bool) -> Limits:
     """How the pairs of a recipe of one stage are put together.
 
     Args:
@@ -248,7 +248,7 @@ def limits_of(recipe: Recipe, *, packed: bool) -> Packing:
         packed: Whether pairs share their image; if not, each is a tree of its own, and a row is a batch of them.
     """
     packing, optimizer = recipe.packing, recipe.own_optimizer()
-    return Packing(
+    return Limits(
         pairs=packing.pairs if packing and packed else 1,
         batch=optimizer.batch,
         tokens=packing.tokens if packing and packed else optimizer.batch * recipe.data.max_tokens,

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from torch.utils.data import Dataset, Sampler
 
-from fakeinstruct.expert.order import Index, Packing, rows
+from fakeinstruct.expert.order import Index, Limits, rows
 
 
 class Drawn(NamedTuple):
@@ -51,7 +51,7 @@ class PackSampler(Sampler[list[Drawn]]):
     def __init__(
         self,
         index: Index,
-        packing: Packing,
+        packing: Limits,
         *,
         seed: int,
         epochs: float,

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from fakeinstruct.expert.estimate import Integers, Source, texts_of
-from fakeinstruct.expert.order import Index, Packing, Rows, rows, tree_tokens
+from fakeinstruct.expert.order import Index, Limits, Rows, rows, tree_tokens
 from fakeinstruct.expert.recipe import Recipe
 from fakeinstruct.expert.resolution import ImageTokens
 from fakeinstruct.expert.sampler import PackSampler
@@ -51,7 +51,7 @@ class Workload:
     warning: str | None
 
 
-def workload(recipe: Recipe, images: ImageTokens, limits: Packing, *, packed: bool) -> Workload:
+def workload(recipe: Recipe, images: ImageTokens, limits: Limits, *, packed: bool) -> Workload:
     """What an epoch of a recipe goes through.
 
     Args:
@@ -85,7 +85,7 @@ def workload(recipe: Recipe, images: ImageTokens, limits: Packing, *, packed: bo
     )
 
 
-def steps_of(recipe: Recipe, index: Index, limits: Packing) -> int:
+def steps_of(recipe: Recipe, index: Index, limits: Limits) -> int:
     """Optimizer steps of a run, as its sampler counts them."""
     optimizer = recipe.own_optimizer()
     sampler = PackSampler(

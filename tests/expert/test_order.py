@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fakeinstruct.base.errors import UsageError
-from fakeinstruct.expert.order import Index, Packing, rows, take, trees
+from fakeinstruct.expert.order import Index, Limits, rows, take, trees
 
 TASKS = ("verdict", "grounding", "evidence")
 
@@ -39,7 +39,7 @@ def indices(draw):
 
 
 settings = st.builds(
-    Packing,
+    Limits,
     pairs=st.integers(1, 14),
     batch=st.integers(1, 20),
     tokens=st.integers(70, 200),  # no pair of `indices` is longer
@@ -113,7 +113,7 @@ def test_the_order_is_a_function_of_its_arguments(index, packing, seed, epoch):
 
 
 def test_another_seed_or_epoch_gives_other_trees_in_another_order():
-    index, packing = make_index([10] * 20), Packing(pairs=4, batch=8, tokens=100)
+    index, packing = make_index([10] * 20), Limits(pairs=4, batch=8, tokens=100)
     drawn = [(seed, epoch) for seed in range(4) for epoch in range(4)]
     assert len({tuple(np.concatenate(list(trees(index, packing, *one)))) for one in drawn}) == 16
     assert len({tuple(rows(index, packing, *one).order) for one in drawn}) == 16
@@ -121,7 +121,7 @@ def test_another_seed_or_epoch_gives_other_trees_in_another_order():
 
 def test_the_order_of_a_seed_never_changes():
     index = make_index([5, 2, 3])
-    packing = Packing(pairs=2, batch=4, tokens=100)
+    packing = Limits(pairs=2, batch=4, tokens=100)
     assert [[tree.tolist() for tree in row] for row in rows(index, packing, 7, 0)] == [
         [[7, 8], [1, 3]],
         [[9], [2, 4], [0]],
@@ -167,21 +167,21 @@ def test_tasks_nobody_named_give_nothing():
 def test_a_pair_longer_than_a_row_is_refused_before_training():
     index = make_index([3], tokens=[10, 101, 10])
     with pytest.raises(UsageError, match=r"packing\.tokens.*101.*data\.max_tokens"):
-        rows(index, Packing(pairs=2, batch=2, tokens=100), 0, 0)
-    rows(index, Packing(pairs=2, batch=2, tokens=101), 0, 0)
+        rows(index, Limits(pairs=2, batch=2, tokens=100), 0, 0)
+    rows(index, Limits(pairs=2, batch=2, tokens=101), 0, 0)
 
 
 def test_an_empty_set_is_refused():
     with pytest.raises(UsageError, match="no pair to learn"):
-        rows(make_index([]), Packing(pairs=2, batch=2, tokens=100), 0, 0)
+        rows(make_index([]), Limits(pairs=2, batch=2, tokens=100), 0, 0)
 
 
 def test_small_trees_share_rows():
     """50 pairs an image, 16 a tree: each image leaves a tree of two, eight of which make a row."""
-    dealt = rows(make_index([50] * 400), Packing(pairs=16, batch=16, tokens=1000), 0, 0)
+    dealt = rows(make_index([50] * 400), Limits(pairs=16, batch=16, tokens=1000), 0, 0)
     assert len(dealt) <= 1.02 * 400 * 50 / 16
 
 
 def test_several_images_fill_a_row():
-    dealt = rows(make_index([1] * 100), Packing(pairs=16, batch=16, tokens=40), 0, 0)
+    dealt = rows(make_index([1] * 100), Limits(pairs=16, batch=16, tokens=40), 0, 0)
     assert [len(row) for row in dealt] == [4] * 25

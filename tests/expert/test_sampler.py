@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from test_order import indices, make_index, settings
 from torch.utils.data import DataLoader
 
-from fakeinstruct.expert.order import Packing, rows, take
+from fakeinstruct.expert.order import Limits, rows, take
 from fakeinstruct.expert.sampler import Drawn, PackSampler, PairRows
 
-PACKING = Packing(pairs=3, batch=4, tokens=100)
+PACKING = Limits(pairs=3, batch=4, tokens=100)
 
 
 def sampler(index, packing=PACKING, epochs=1.0, rank=0, world=1, accumulate=1):
@@ -42,7 +42,7 @@ class Watched:
 
 @given(indices(), settings, st.integers(1, 9), st.sampled_from([0.4, 1.0, 2.0, 2.5]))
 def test_processes_have_as_many_rows_and_each_pair_once(index, packing, world, epochs):
-    packing = Packing(packing.pairs, packing.batch, packing.tokens)
+    packing = Limits(packing.pairs, packing.batch, packing.tokens)
     dealt = [list(sampler(index, packing, epochs, rank, world)) for rank in range(world)]
     first = sampler(index, packing, epochs, 0, world)
     assert {len(own) for own in dealt} == {len(first)}
@@ -74,7 +74,7 @@ def test_rows_are_dealt_in_turn_and_a_filler_repeats_the_first():
 
 
 def test_two_trees_of_one_image_side_by_side_stay_two():
-    (row,) = sampler(make_index([4]), Packing(pairs=2, batch=4, tokens=100))
+    (row,) = sampler(make_index([4]), Limits(pairs=2, batch=4, tokens=100))
     assert [one.tree for one in row] == [0, 0, 1, 1]
 
 
@@ -85,7 +85,7 @@ def test_more_processes_than_rows():
 
 def test_a_fraction_of_an_epoch():
     index = make_index([4] * 10)
-    packing = Packing(pairs=4, batch=4, tokens=100)
+    packing = Limits(pairs=4, batch=4, tokens=100)
     assert sampler(index, packing, 2.3).per_epoch == (10, 10, 3)
     assert sampler(index, packing, 0.001).per_epoch == (1,)
     assert len(sampler(index, packing, 2.3, world=4)) == 3 + 3 + 1
@@ -96,7 +96,7 @@ def test_a_fraction_of_an_epoch():
 
 def test_epochs_take_turns_over_an_images_pairs():
     index = make_index([6, 6])
-    packing = Packing(pairs=3, batch=3, tokens=100, per_image={"verdict": 2})
+    packing = Limits(pairs=3, batch=3, tokens=100, per_image={"verdict": 2})
     drawn = [one.pair for row in sampler(index, packing, 3) for one in row]
     assert sorted(drawn) == list(range(12))
     assert sorted(drawn[:4]) == take(index, packing.per_image, 5, 0).tolist()
@@ -105,7 +105,7 @@ def test_epochs_take_turns_over_an_images_pairs():
 @limits(max_examples=20, deadline=None)
 @given(indices(), st.integers(0, 12), st.integers(1, 3))
 def test_skipping_gives_the_rest_unchanged_and_reads_none_of_the_skipped(index, skipped, world):
-    packing = Packing(pairs=3, batch=4, tokens=100)
+    packing = Limits(pairs=3, batch=4, tokens=100)
     watched = Watched(len(index))
     own = sampler(index, packing, 2, world - 1, world)
     loader = DataLoader(PairRows(watched), batch_sampler=own, collate_fn=keep)
