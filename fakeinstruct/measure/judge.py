@@ -157,9 +157,11 @@ def _ask_part(asked: Judge, cases: Sequence[Case], folder: Path, rejects: Reject
     refused: list[RecordError] = []
     try:
         run_to_end(_ask_all(asked, cases, replies, refused))
-    except* StoppedServerError as group:
-        problem = str(next(iter(group.exceptions)))
-        raise FakeInstructError(problem, hint=GO_ON) from None
+    except ExceptionGroup as group:
+        stopped, others = group.split(StoppedServerError)
+        if stopped is None or others is not None:
+            raise
+        raise FakeInstructError(str(stopped.exceptions[0]), hint=GO_ON) from None
     finally:
         write_replies(folder, replies)
     for error in refused:
