@@ -16,9 +16,6 @@ if TYPE_CHECKING:
     from fakeinstruct.forensics.detect import Detection
     from fakeinstruct.forensics.expert import Expert
 
-FLOOR = 0.5
-"""Label mass below which a person is warned."""
-
 
 def detect(
     expert: Annotated[str, typer.Argument(help="An expert's folder, or any vision-language model.")],
@@ -77,6 +74,8 @@ def explain_aloud(expert: Expert, picture: Path) -> None:
 
 def in_words(detection: Detection) -> str:
     """A detection as a few lines for a person."""
+    from fakeinstruct.forensics.probability import MASS_FLOOR
+
     name = printable(detection.image)
     if detection.verdict is None:
         return f"{name}\n  no answer: {detection.error}"
@@ -86,7 +85,7 @@ def in_words(detection: Detection) -> str:
     ]
     if detection.calibrated is not None:
         lines.append(f"  calibrated on {detection.fitted_on}: {detection.calibrated:.1%}")
-    if detection.label_mass is not None and detection.label_mass < FLOOR:
+    if detection.label_mass is not None and detection.label_mass < MASS_FLOOR:
         lines.append(
             f"  beware: the expert wanted to say something else ({detection.label_mass:.0%} label mass)"
         )

@@ -214,7 +214,7 @@ def say_mass(answers: AnswerSet) -> None:
     """Say how probable it was that the expert answers with a label word at all."""
     import numpy as np
 
-    from fakeinstruct.measure.figures import MASS_FLOOR
+    from fakeinstruct.forensics.probability import MASS_FLOOR
 
     masses = answers.table(["label_mass"])["label_mass"].drop_null().to_numpy()
     if not len(masses):

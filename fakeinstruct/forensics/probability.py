@@ -11,6 +11,9 @@ from numpy.typing import NDArray
 from fakeinstruct.base.errors import UsageError
 from fakeinstruct.expert.card import Aggregation
 
+MASS_FLOOR = 0.5
+"""Label mass below which the model wanted to say something other than a label, more likely than not."""
+
 JOINS: dict[Aggregation, Any] = {
     "logsumexp": lambda logits: np.logaddexp.reduce(logits, axis=1),
     "sum": lambda logits: np.add.reduce(logits, axis=1),

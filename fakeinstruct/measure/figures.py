@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fakeinstruct.forensics.probability import MASS_FLOOR
 from fakeinstruct.measure import calibration, detection
 from fakeinstruct.measure.calibration import DRAWS, probability, reliability
 from fakeinstruct.measure.figure import Row, UnavailableError
@@ -17,9 +18,6 @@ from fakeinstruct.measure.scores import Scores
 from fakeinstruct.measure.slices import operate, rank, slices
 from fakeinstruct.measure.smooth import perfect_smooth_ece, smooth_ece
 from fakeinstruct.measure.transfer import transfer_figures
-
-MASS_FLOOR = 0.5
-"""Label mass below which the model wanted to say something other than a label, more likely than not."""
 
 
 def detector_figures(scores: Scores, fitted: Fit, seed: int) -> dict[str, Any]:

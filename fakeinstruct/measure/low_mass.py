@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from fakeinstruct.measure.figures import MASS_FLOOR
+from fakeinstruct.forensics.probability import MASS_FLOOR
 from fakeinstruct.measure.joining import ByPrompt, is_clean
 from fakeinstruct.measure.scores import Scores
 
