@@ -3,6 +3,8 @@
 import subprocess
 import sys
 
+import pytest
+
 from fakeinstruct import api
 
 
@@ -10,7 +12,16 @@ def test_every_name_is_a_function_or_class():
     assert all(callable(getattr(api, name)) for name in api.__all__)
 
 
+def loaded(module: str, among: set[str]) -> set[str]:
+    """Which of some packages a module loads."""
+    code = f"import sys, {module}; print(*sorted({among} & set(sys.modules)))"
+    return set(subprocess.check_output([sys.executable, "-c", code], text=True).split())
+
+
 def test_the_command_line_loads_nothing_heavy():
-    heavy = {"torch", "transformers", "datasets", "sklearn"}
-    code = f"import sys, fakeinstruct.cli.main; print(sorted({heavy} & set(sys.modules)))"
-    assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "[]"
+    assert not loaded("fakeinstruct.cli.main", {"torch", "transformers", "datasets", "sklearn"})
+
+
+@pytest.mark.parametrize("module", ["run", "compare", "calibrate"])
+def test_measuring_answers_needs_no_torch(module):
+    assert not loaded(f"fakeinstruct.measure.{module}", {"torch", "transformers", "datasets"})

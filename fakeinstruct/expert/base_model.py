@@ -136,6 +136,7 @@ def load_tuned(base: str, tune: Tune, dtype: torch.dtype) -> Any:
     """
     from transformers import AutoModelForImageTextToText
 
+    from fakeinstruct.expert import vision  # noqa: F401 - registers the small tower
     from fakeinstruct.expert.tune import apply_tune
 
     under = adapted_base(base)

@@ -207,6 +207,8 @@ def _load_model(folder: Path) -> Any:
     """
     from transformers import AutoModelForImageTextToText
 
+    from fakeinstruct.expert import vision  # noqa: F401 - registers the small tower
+
     whole = base_folder(folder)
     model, loading = AutoModelForImageTextToText.from_pretrained(
         whole, dtype="auto", trust_remote_code=False, output_loading_info=True

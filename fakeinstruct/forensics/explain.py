@@ -7,16 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from fakeinstruct.base.errors import UsageError
 from fakeinstruct.forensics.boxes import written_boxes
-from fakeinstruct.forensics.verdict import find_verdict
+from fakeinstruct.forensics.verdict import LABELS, find_verdict
 from fakeinstruct.forensics.write import write_about
 
 if TYPE_CHECKING:
     from fakeinstruct.expert.collate import Collator
     from fakeinstruct.forensics.expert import Expert
-
-LABELS = {"fake": ("fake",), "real": ("real",)}
-"""The words for labels in every explanation that our templates teach."""
-
 
 def explanation_prompt(expert: Expert) -> str:
     """The first question that an expert learned to answer with reasons.

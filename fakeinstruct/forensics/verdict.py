@@ -9,6 +9,9 @@ from itertools import pairwise
 
 from fakeinstruct.base.grammar import parse_answer
 
+LABELS = {"fake": ("fake",), "real": ("real",)}
+"""The words for labels in every explanation that our templates teach."""
+
 DENIED = re.compile(
     r"(?:(?:\b(?:not|cannot|never|no(?! (?:doubt|question)\b)|neither|nor|hardly|than|instead of|unlike)|n['’]t)\s+"
     r"(?:(?!(?:but|so|rather|instead|hence)\b)[\w'’]+\s+){0,3}"

@@ -10,8 +10,7 @@ import re
 
 from fakeinstruct.chains.importers.verdict import verdicts
 from fakeinstruct.chains.schema import Label
-from fakeinstruct.forensics.explain import LABELS
-from fakeinstruct.forensics.verdict import DENIED, LEFT_OPEN, OF_ANOTHER, REACH, find_verdict
+from fakeinstruct.forensics.verdict import DENIED, LABELS, LEFT_OPEN, OF_ANOTHER, REACH, find_verdict
 
 _WORD = r"(?:an?\s+|the\s+)?(?:\w+ly\s+)?(?P<word>fake|real)\b"
 _DENIAL = re.compile(

@@ -104,6 +104,6 @@ def test_without_validation_it_says_so():
 
 def test_the_small_expert_says_what_to_import():
     text = model_card(card("/runs/stage/expert"), COUNTS, [], adapter=False, small=True)
-    assert "    import fakeinstruct.expert" in text
+    assert "    import fakeinstruct.expert.vision" in text
     assert "import fakeinstruct" not in model_card(card(), COUNTS, [], adapter=False)
     assert max(map(len, text.splitlines())) <= 120
