@@ -206,3 +206,67 @@ def fit_bias(y_true: ArrayLike, margin: ArrayLike) -> float:
     beyond = np.log(len(values)) + 1  # there all probabilities together are less than one image
     low, high = -float(values.max() + beyond), -float(values.min() - beyond)
     return float(brentq(lambda bias: expit(values + bias).sum() - truth.sum(), low, high, xtol=1e-10))
+
+
+def fit_covariance(margin: ArrayLike, scale: float, bias: float) -> NDArray[np.float64]:
+    """How far scale and bias would vary from one set of validation images to another: their covariance, shape (2, 2).
+
+    The inverse of the Fisher information, as of any logistic regression; images count as independent.
+
+    Args:
+        margin: Margins that scale and bias were fitted on, shape (n,).
+        scale: The scale fitted.
+        bias: The bias fitted.
+
+    Raises:
+        UnavailableError: If every probability is so near 0 or 1 that nothing is known of them.
+    """
+    values = _finite(margin)
+    p = probability(values, scale, bias)
+    design = np.stack([values, np.ones_like(values)])
+    try:
+        return np.asarray(np.linalg.inv((design * (p * (1 - p))) @ design.T), dtype=np.float64)
+    except np.linalg.LinAlgError:
+        raise UnavailableError("the validation images say nothing of the error of scale and bias") from None
+
+
+def fitted_ece_band(
+    margin: ArrayLike,
+    fitted: tuple[float, float],
+    covariance: ArrayLike,
+    *,
+    bins: int = BINS,
+    draws: int = DRAWS,
+    seed: int = 0,
+) -> tuple[float, float]:
+    """Calibration error that scale and bias would leave if they were the right form, fitted on so few images.
+
+    The band of a perfect scorer counts the chance in the measured images only. Here the chance in the validation
+    images comes on top: every draw has its own scale and bias, and true probabilities are those of the fit.
+
+    Args:
+        margin: Margins of the measured images, shape (n,).
+        fitted: Scale and bias.
+        covariance: Theirs, see `fit_covariance`.
+        bins: Number of bins, of equal mass.
+        draws: Simulated fits and outcomes.
+        seed: Seed of the simulation.
+
+    Returns:
+        Mean and 95th percentile.
+
+    Raises:
+        UnavailableError: If there are fewer images than bins.
+    """
+    values = np.asarray(margin, dtype=np.float64)
+    values = values[np.argsort(probability(values, *fitted), kind="stable")]
+    p = probability(values, *fitted)
+    if len(p) < bins:
+        raise UnavailableError(f"{len(p)} images are fewer than {bins} bins")
+    starts = equal_mass_bounds(p, bins)
+    rng = np.random.default_rng(seed)
+    found = np.empty(draws)
+    for draw, (scale, bias) in enumerate(rng.multivariate_normal(fitted, np.asarray(covariance), draws)):
+        gap = probability(values, scale, bias) - (rng.random(len(p)) < p)
+        found[draw] = np.abs(np.add.reduceat(gap, starts)).sum() / len(p)
+    return float(found.mean()), float(np.percentile(found, 95))

@@ -68,6 +68,7 @@ def split_figures(scores: Scores, fitted: Fit, seed: int) -> Row:
     _probabilities(row, scores, scores.unfitted, seed)
     beside = Row()
     _probabilities(beside, scores, lambda: fitted.applied(scores), seed)
+    beside.give(("ece_fitted_band",), lambda: fitted.ece_band(scores, seed))
     add_intervals(row, beside, scores, fitted, seed)
     row.nest("calibrated", beside)
     row.give(("label_mass",), lambda: label_mass(scores))

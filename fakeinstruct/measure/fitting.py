@@ -24,6 +24,9 @@ FEW = 20
 """Fewer images of a label than this tell little of scale and bias: a fit on them is warned of."""
 
 
+Covariance = tuple[tuple[float, float], tuple[float, float]]
+
+
 @dataclass(frozen=True)
 class Fit:
     """What was fitted on other images than the measured ones; each absent for a reason.
@@ -34,6 +37,7 @@ class Fit:
         threshold: Threshold on the unfitted margin.
         source: `OWN`, or `STORED` or `PROTOCOL` where an earlier `calibrate` fitted them.
         n: Images behind it; of several prompts, behind the one that has fewest.
+        covariance: Of scale and bias, shape (2, 2), see `calibration.fit_covariance`; absent for stored ones.
         fitted_on: What stored ones were fitted on, in words.
         stored: The readouts whose scale and bias were used, one a prompt; empty where the fit is the answers' own.
         warning: What to beware of.
@@ -45,6 +49,7 @@ class Fit:
     threshold: float | None = None
     source: str | None = None
     n: int | None = None
+    covariance: Covariance | None = None
     fitted_on: str | None = None
     stored: tuple[Readout, ...] = ()
     warning: str | None = None
@@ -70,6 +75,21 @@ class Fit:
             raise UnavailableError(self.reason)
         return self.threshold
 
+    def ece_band(self, scores: Scores, seed: int) -> dict[str, float]:
+        """Mean and 95th percentile of the calibration error that the chance in both sets of images alone would leave.
+
+        Raises:
+            UnavailableError: If scale and bias were not fitted on answers at hand.
+        """
+        if self.scale is None or self.bias is None or self.covariance is None:
+            raise UnavailableError(
+                self.reason if self.source is None else "how far scale and bias err is not stored"
+            )
+        mean, top = calibration.fitted_ece_band(
+            scores.unfitted(), (self.scale, self.bias), self.covariance, seed=seed
+        )
+        return {"mean": mean, "percentile_95": top}
+
     def items(self) -> frozenset[str]:
         """Images that a bias alone was fitted on, which are no test of it."""
         return frozenset(item for readout in self.stored for item in readout.fitted_items)
@@ -78,6 +98,8 @@ class Fit:
         """The fit as plain JSON."""
         values = {"scale": self.scale, "bias": self.bias, "threshold": self.threshold}
         reason = self.reason if self.source is None or self.threshold is None else None
+        errors = np.sqrt(np.diag(self.covariance)).tolist() if self.covariance else (None, None)
+        values |= dict(zip(("scale_standard_error", "bias_standard_error"), errors, strict=True))
         said = {"source": self.source, "n": self.n, "fitted_on": self.fitted_on, "warning": self.warning}
         prompts = [
             {"name": each.name, "prompt": each.prompt, "scale": each.scale, "bias": each.bias}
@@ -96,7 +118,22 @@ def fit(validation: Scores) -> Fit:
         threshold = detection.best_threshold(validation.fake, validation.margin)
     except UnavailableError as reason:
         return Fit(reason=f"validation images: {reason.problem}", n=len(validation))
-    return Fit(*found, threshold, OWN, len(validation), warning=beware(validation.fake))
+    return Fit(
+        *found,
+        threshold,
+        OWN,
+        len(validation),
+        _covariance(validation, *found),
+        warning=beware(validation.fake),
+    )
+
+
+def _covariance(validation: Scores, scale: float, bias: float) -> Covariance | None:
+    try:
+        (a, b), (_, c) = calibration.fit_covariance(validation.margin, scale, bias).tolist()
+    except UnavailableError:
+        return None
+    return (a, b), (b, c)
 
 
 def beware(fake: NDArray[np.bool_]) -> str | None:

@@ -34,21 +34,28 @@ PROBABLE = ("brier", "nll", "ece", "smooth_ece")
 
 
 def every_figure(row: Mapping[str, Any]) -> Table:
-    """Every figure of some images with its interval, and what a perfectly calibrated scorer stays under."""
+    """Every figure of some images with its interval, and what it stays under by chance alone in 95 % of draws.
+
+    For a perfectly calibrated scorer that is the chance in these images; for one of fitted scale and bias, also that
+    in the images they were fitted on.
+    """
     beside = row["calibrated"]
     rows: list[tuple[Any, ...]] = [
-        (LABELS[name], figure(row, name), interval(row, name), "") for name in EVERY if name in row
+        (LABELS[name], figure(row, name), interval(row, name), "", "") for name in EVERY if name in row
     ]
     for title, each in (("{}", row), ("{}, calibrated", beside)):
         rows += [
-            (title.format(LABELS[name]), figure(each, name), interval(each, name), _band(each, name))
+            (title.format(LABELS[name]), figure(each, name), interval(each, name), *_bands(each, name))
             for name in PROBABLE
             if name in each
         ]
-    head = ("figure", "value", "95 % interval", "a perfect scorer stays under")
+    head = ("figure", "value", "95 % interval", "a perfect scorer stays under", "fitted, it stays under")
     return Table(f"the expert, {row['n']:,} images", head, tuple(rows))
 
 
-def _band(row: Mapping[str, Any], name: str) -> float | str:
-    band = row.get(f"{name}_band")
-    return "" if band is None else float(band["perfectly_calibrated"]["percentile_95"])
+def _bands(row: Mapping[str, Any], name: str) -> tuple[float | str, float | str]:
+    band, fitted = row.get(f"{name}_band"), row.get(f"{name}_fitted_band")
+    return (
+        "" if band is None else float(band["perfectly_calibrated"]["percentile_95"]),
+        "" if fitted is None else float(fitted["percentile_95"]),
+    )

@@ -10,7 +10,15 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import brier_score_loss, log_loss
 
 from fakeinstruct.measure import calibration
-from fakeinstruct.measure.calibration import fit_bias, fit_scale_bias, nll, probability, reliability
+from fakeinstruct.measure.calibration import (
+    fit_bias,
+    fit_covariance,
+    fit_scale_bias,
+    fitted_ece_band,
+    nll,
+    probability,
+    reliability,
+)
 from fakeinstruct.measure.figure import UnavailableError
 
 
@@ -155,3 +163,45 @@ def test_a_bias_alone_is_the_most_likely_one():
 def test_a_bias_alone_undoes_a_shift():
     truth, margin = calibrated(np.random.default_rng(4), 20_000)
     assert fit_bias(truth, margin - 2.5) == pytest.approx(2.5, abs=0.1)
+
+
+def test_the_error_of_a_fit_is_how_far_fits_on_other_images_lie_apart():
+    rng = np.random.default_rng(0)
+    margin = rng.normal(4, 3, 1500)
+    fits = [fit_scale_bias(rng.random(1500) < probability(margin, 0.7, 0.4), margin) for _ in range(400)]
+    found = np.cov(np.array(fits).T)
+    assert found[0, 1] < -0.5 * np.sqrt(found[0, 0] * found[1, 1])
+    assert fit_covariance(margin, 0.7, 0.4) == pytest.approx(found, rel=0.2)
+
+
+def test_a_band_counts_the_images_that_scale_and_bias_were_fitted_on():
+    rng = np.random.default_rng(1)
+    few, margin = rng.normal(0, 3, 600), rng.normal(0, 3, 2000)
+    covariance = fit_covariance(few, 0.7, 0.4)
+
+    def another() -> float:
+        scale, bias = fit_scale_bias(rng.random(600) < probability(few, 0.7, 0.4), few)
+        return reliability(
+            rng.random(2000) < probability(margin, 0.7, 0.4), probability(margin, scale, bias), draws=1
+        ).ece
+
+    mean, top = fitted_ece_band(margin, (0.7, 0.4), covariance)
+    found = [another() for _ in range(300)]
+    assert mean == pytest.approx(np.mean(found), rel=0.06)
+    assert top == pytest.approx(np.percentile(found, 95), rel=0.1)
+    known = fitted_ece_band(margin, (0.7, 0.4), 0 * covariance)
+    perfect = reliability(margin > 0, probability(margin, 0.7, 0.4))
+    assert known == pytest.approx((perfect.ece_perfect, perfect.ece_band), rel=0.03)
+    assert known[1] < top
+
+
+def test_of_margins_that_are_all_sure_no_error_of_a_fit_is_known():
+    with pytest.raises(UnavailableError, match="say nothing"):
+        fit_covariance([-5000.0, 5000.0], 1.0, 0.0)
+
+
+def test_a_fit_may_turn_the_order_round():
+    margin = np.linspace(-4, 4, 300)
+    covariance = fit_covariance(margin, 1.0, 0.5)
+    turned = fitted_ece_band(-margin, (-1.0, 0.5), covariance * [[1, -1], [-1, 1]])
+    assert turned == pytest.approx(fitted_ece_band(margin, (1.0, 0.5), covariance), rel=0.1)

@@ -155,6 +155,20 @@ def test_stored_calibrations_of_several_prompts_are_applied_to_each_and_then_joi
     assert "scale and bias of each prompt" in (tmp_path / "out/report.html").read_text()
 
 
+def test_the_chance_in_the_images_that_were_fitted_on_is_said(answer_set, tmp_path):
+    figures = measure([answer_set(simulated())], tmp_path / "out")
+    after, fit = figures["overall"]["test"]["calibrated"], figures["provenance"]["fit"]
+    assert after["ece_fitted_band"]["percentile_95"] > after["ece_band"]["perfectly_calibrated"]["percentile_95"]
+    assert 0 < fit["scale_standard_error"] < fit["scale"]
+    assert fit["bias_standard_error"] > 0
+    assert "fitted, it stays under" in (tmp_path / "out/figures.md").read_text()
+    stored = (readout(scale=0.5, bias=0.1),)
+    rows = [row for row in simulated() if row["split"] == "test"]
+    without = measure([answer_set(rows, "stored", readouts=stored)], tmp_path / "stored")["overall"]["test"]
+    assert without["calibrated"]["ece_fitted_band"] is None
+    assert without["unavailable"]["calibrated.ece_fitted_band"] == "how far scale and bias err is not stored"
+
+
 def test_the_validation_split_is_not_judged_by_what_was_fitted_on_it(answer_set, tmp_path):
     row = measure([answer_set(simulated())], tmp_path / "out")["overall"]["validation"]
     assert row["auc"] is not None
