@@ -12,7 +12,7 @@ INSTALLED := $(VENV)/.installed
 export DS_BUILD_OPS := 0
 export HF_HUB_OFFLINE ?= 1
 
-.PHONY: help install demo cifake cifake-held-out bench-expand bench-train bench-score bench-measure test test-all lint types format quality snapshots clean
+.PHONY: help install demo cifake cifake-held-out cifake-seeds bench-expand bench-train bench-score bench-measure test test-all lint types format quality snapshots clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  \1|\2/' | column -t -s '|'
@@ -48,6 +48,18 @@ cifake: install  ## the whole way on CIFAKE: make cifake DATA=cifake.zip
 
 cifake-held-out: install  ## the same, five of the ten classes held out of training
 	$(call CIFAKE_WAY,$(CIFAKE)-held-out,--hold-out dog --hold-out frog --hold-out horse --hold-out ship --hold-out truck)
+
+cifake-seeds: install  ## after make cifake: the same expert by two more training seeds, and what the seed changes
+	@test -f $(CIFAKE)/report/figures.json || { echo "first: make cifake DATA=PATH_TO_ZIP_OR_FOLDER"; exit 2; }
+	for seed in 1 2; do \
+		$(BIN)/fakeinstruct train cifake pairs=$(CIFAKE)/pairs out=$(CIFAKE)/seed-$$seed/train seed=$$seed && \
+		$(BIN)/fakeinstruct score $(CIFAKE)/seed-$$seed/train/expert $(CIFAKE)/chains --out $(CIFAKE)/seed-$$seed/answers \
+			--prompts 5 --held-out 2 --split validation --split test || exit; \
+	done
+	$(BIN)/fakeinstruct measure $(CIFAKE)/report/answers --out $(CIFAKE)/seeds --beside seed-1=$(CIFAKE)/seed-1/answers \
+		--beside seed-2=$(CIFAKE)/seed-2/answers
+	$(BIN)/fakeinstruct compare $(CIFAKE)/report/answers $(CIFAKE)/seed-1/answers --out $(CIFAKE)/compare \
+		--chains $(CIFAKE)/chains
 
 bench-expand: install  ## expansion beside datasets.map and others; CHAINS and PAIRS say how much
 	$(BIN)/python benchmarks/expand.py --chains $(or $(CHAINS),2000) --pairs $(or $(PAIRS),2000000) --out $(RUNS)/bench-expand

@@ -61,11 +61,13 @@ def open_detector(
     """An answer set, which is a folder, or a detector's table, which is a file.
 
     Raises:
-        UsageError: If it is neither, or a column is not given as WHAT=NAME.
+        UsageError: If it is not there or neither, or a column is not given as WHAT=NAME.
     """
     from fakeinstruct.forensics.answers import open_answers
     from fakeinstruct.measure.detector_table import open_table
 
+    if not path.exists():
+        raise UsageError("no such file or folder", file=path)
     if not path.is_file():
         return open_answers(path)
     pairs = [each.partition("=") for each in columns or ()]
@@ -91,10 +93,11 @@ def print_table(said: dict[str, Any]) -> None:
 
     from fakeinstruct.base.errors import printable
     from fakeinstruct.cli.figures import WIDTH
+    from fakeinstruct.measure.table_said import rows_line
 
     terminal = Console(markup=False, highlight=False)
     console = terminal if terminal.is_terminal else Console(width=WIDTH, markup=False, highlight=False)
     read = ", ".join(f"{what} = {name}" for what, name in said["columns"].items())
     console.print(printable(f"{said['file']}: {read}; scores: {said['scores']}, high for {said['positive']}"))
-    for remark in said["remarks"]:
+    for remark in (rows_line(said), *said["remarks"]):
         console.print(printable(f"{said['file']}: {remark}"))

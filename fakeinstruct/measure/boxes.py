@@ -28,6 +28,9 @@ RULES = {
     "fakes_without_regions": "left out: nobody said where",
 }
 
+BINS = 10
+"""Equal parts of 0 to 1 in which images are counted by their matched IoU."""
+
 
 class Boxed(NamedTuple):
     """The boxes of one text.
@@ -65,15 +68,26 @@ def box_figures(
     Returns:
         Over the `n` images of which annotators marked a region that speaks for the label: `matched_iou`, `pair_iou`,
         `union_iou`, `precision`, `recall` (see `boxes_overlap`), `boxes`, `boxes_annotated` an image; of the `n_real`
-        real images of which nobody marked anything `claimed_on_real`, the share with any box; `left_out`, `malformed`
-        boxes, `rules`.
+        real images of which nobody marked anything `claimed_on_real`, the share with any box; `images_by_iou`, the
+        number of images in each tenth of the matched IoU; `left_out`, `malformed` boxes, `rules`.
 
     Raises:
         FakeInstructError: If the chains cannot be read.
     """
+    names = {row.get("chain") or row["item"] for row in rows if row.get("boxes") is not None}
+    return boxes_beside(rows, chains_of(chains, names, rejects), seed)
+
+
+def boxes_beside(rows: Sequence[Mapping[str, Any]], known: Mapping[str, Chain], seed: int) -> dict[str, Any]:
+    """The figures of `box_figures`, beside chains that were read before.
+
+    Args:
+        rows: Answers of one expert.
+        known: Chains by id.
+        seed: Seed of the draws behind intervals.
+    """
     said = [_boxed(row) for row in rows if row.get("boxes") is not None and of_test(row)]
     images = Images.of(said)
-    known = chains_of(chains, images.names, rejects)
     row = Row(seed=seed, n_groups=len(set(images.groups)), malformed=sum(one.malformed for one in said))
     ratios = _ratios(said, images, known, row)
     give_ratios(row, ratios, images.groups, seed)
@@ -118,12 +132,18 @@ def _ratios(said: Sequence[Boxed], images: Images, known: Mapping[str, Chain], r
     }
     none = "no test image with boxes asked for has an annotated region"
     columns = _columns(said, marked, known, true)
+    row.values["images_by_iou"] = _histogram(images.mean(columns["matched_iou"]))
     ratios = {name: mean_of(images.mean(values), none) for name, values in columns.items()}
     number = np.array([float(len(one.boxes)) for one in said])
     ratios["claimed_on_real"] = mean_of(
         images.mean(np.where(clean, number > 0, np.nan)), "no real test image without an annotated region"
     )
     return ratios
+
+
+def _histogram(values: NDArray[np.float64]) -> list[int]:
+    """How many images there are in each of `BINS` equal parts of 0 to 1; 1 is in the last."""
+    return [int(count) for count in np.histogram(values[~np.isnan(values)], BINS, (0.0, 1.0))[0]]
 
 
 def _columns(

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 
 from fakeinstruct.base.errors import FakeInstructError, RecordError, Rejects
@@ -30,6 +29,7 @@ from fakeinstruct.measure.table_cells import (
 from fakeinstruct.measure.table_chains import ChainIndex
 from fakeinstruct.measure.table_columns import REQUIRED, find_columns
 from fakeinstruct.measure.table_rows import table_rows
+from fakeinstruct.measure.table_said import counts, remarks
 
 
 @dataclass(frozen=True)
@@ -154,8 +154,8 @@ def open_table(
         UsageError: If something that has to be said was not, or there is no such column.
         FakeInstructError: If the table cannot be read, or has no usable row.
     """
-    path, bad = Path(path), Rejects()
-    index = None if chains is None else ChainIndex(chains, bad)
+    path, bad, unread = Path(path), Rejects(), Rejects()
+    index = None if chains is None else ChainIndex(chains, unread)
     with table_rows(path) as (names, numbered):
         where = find_columns(names, columns or {}, path, needed=REQUIRED if index is None else REQUIRED[:2])
         rows = [(number, _kept(row, where)) for number, row in numbered]
@@ -164,7 +164,7 @@ def open_table(
     if not found:
         first = f"; the first: {bad.errors[0]}" if bad else ""
         raise FakeInstructError(f"has no usable row ({len(rows):,} rows read{first})", file=path)
-    for error in bad.errors:
+    for error in (*unread.errors, *bad.errors):
         if rejects is None:
             raise error
         rejects.add(error)
@@ -175,9 +175,13 @@ def open_table(
         "positive": positive,
         "fake_is": fake_is,
     }
-    said |= {"rows": len(rows), "used": len(found), "rejected": dict(bad.reasons())}
-    meta = _meta(path, chains, image_root)
-    return DetectorTable(path.parent, meta, found, scale, {**said, "remarks": list(_remarks(found, scale))})
+    said |= counts([_id(row, where) for _, row in rows], [row["item"] for row in found], bad)
+    said["remarks"] = list(remarks(found, scale, names, where))
+    return DetectorTable(path.parent, _meta(path, chains, image_root), found, scale, said)
+
+
+def _id(row: dict[str, Any] | RecordError, where: Mapping[str, str]) -> str | None:
+    return text_of(row.get(where["id"])) if isinstance(row, dict) else None
 
 
 def _kept(row: dict[str, Any] | RecordError, where: Mapping[str, str]) -> dict[str, Any] | RecordError:
@@ -213,21 +217,3 @@ def _repeated(answer: Mapping[str, Any], before: Mapping[str, Any]) -> RecordErr
         return RecordError("the id was used before with another label", field="id", hint=hint)
     other = "" if answer["margin"] == before["margin"] else " with another score"
     return RecordError(f"the id was used before{other}", field="id")
-
-
-def _remarks(rows: Sequence[Mapping[str, Any]], scale: Scale) -> Iterator[str]:
-    """What to know of a table: what its numbers have lost, or what makes it doubtful that they are what was said."""
-    margins = np.array([row["margin"] for row in rows])
-    if sure := int(np.isinf(margins).sum()):
-        yield (
-            f"{sure:,} of {len(margins):,} probabilities ({sure / len(margins):.1%}) are exactly 0 or 1: they tie, "
-            "and the order among them is lost; margins (logits) would keep it"
-        )
-    distinct, stored = len(np.unique(margins)), len(np.unique(margins.astype(np.float32)))
-    if stored < distinct:
-        yield f"{distinct:,} distinct scores are {stored:,} in single precision, in which they are compared"
-    if scale == "margin" and margins.min() >= 0 and margins.max() <= 1:
-        yield "every margin lies between 0 and 1: are they not probabilities?"
-    for label in ("fake", "real"):
-        if not any(row["label"] == label for row in rows):
-            yield f"no image is {label}"

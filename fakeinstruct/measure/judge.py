@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from fakeinstruct.base.errors import FakeInstructError, RecordError, Rejects
 from fakeinstruct.base.files import fingerprint, stable_seed
@@ -25,7 +25,7 @@ from fakeinstruct.measure.judge_kept import Asked, JudgeMeta, claim_folder, read
 from fakeinstruct.measure.judge_marks import Case, Judgement, judgement_of
 from fakeinstruct.measure.judge_prompt import JudgePrompt, load_judge_prompt
 from fakeinstruct.measure.words_own import Own, own_words
-from fakeinstruct.measure.words_said import chains_of, texts_of
+from fakeinstruct.measure.words_said import Said, chains_of, texts_of
 
 AT_ONCE = 16
 """Requests at once."""
@@ -34,6 +34,11 @@ PART = 128
 """Replies that are written at once: what a crash costs at most."""
 
 GO_ON = "What was marked is kept; the same command goes on from there."
+
+Rows = Sequence[Mapping[str, Any]]
+
+Part = TypeVar("Part", bound=Hashable)
+"""What tells the texts that have figures of their own apart."""
 
 
 @dataclass(frozen=True)
@@ -73,9 +78,61 @@ class Judge:
             return body
         return body | {"temperature": 1, "seed": stable_seed(case.key, case.sample) % 2**31}
 
+    def mark(
+        self, parts: Mapping[Part, Rows], chains: ChainSet, out: str | Path, rejects: Rejects | None = None
+    ) -> dict[Part, Judgement]:
+        """Marks of the texts about test images that annotators wrote about as well, each part by itself.
+
+        Args:
+            parts: Answers of one expert, apart by what they answer.
+            chains: What annotators wrote.
+            out: Folder for the replies. What is there already is not asked again.
+            rejects: Collects texts that the server refuses to mark, and chains that cannot be read. Without it the
+                first is raised.
+
+        Raises:
+            UsageError: If the folder holds replies of another judge, prompt or number of samples.
+            FakeInstructError: If nothing is there to be marked, or the server does not answer.
+        """
+        cases = _cases(parts, chains, self, rejects)
+        every = {case.asked: case for some in cases.values() for case in some}
+        if not every:
+            raise FakeInstructError("no test image has both a text and words of annotators", file=chains.folder)
+        folder = Path(out)
+        claim_folder(folder, self.meta)
+        replies = read_replies(folder)
+        missing = [case for asked, case in every.items() if asked not in replies]
+        for start in track(range(0, len(missing), PART), "asking the judge"):
+            replies |= _ask_part(self, missing[start : start + PART], folder, rejects)
+        return {part: judgement_of(self.meta, some, replies) for part, some in cases.items()}
+
+
+def open_judge(
+    url: str,
+    model: str | None = None,
+    *,
+    prompt: JudgePrompt | None = None,
+    samples: int = 1,
+    patience: Patience | None = None,
+) -> Judge:
+    """A judge behind a server that speaks the OpenAI API; the environment variable OPENAI_API_KEY has its key.
+
+    Args:
+        url: The server's address.
+        model: The model's name; without it the server is asked which one it has.
+        prompt: What is asked; `eval/judge/explanation.yaml` by default.
+        samples: How often each text is marked: once at temperature 0, more often at temperature 1 by fixed seeds.
+        patience: How long the server is waited for.
+
+    Raises:
+        UsageError: If the address is none, or the server has several models.
+        FakeInstructError: If it does not answer.
+    """
+    return Judge(_server(url, model, patience or Patience()), prompt or load_judge_prompt(), samples)
+
 
 def judge(
-    rows: Sequence[Mapping[str, Any]],
+    rows: Rows,
     chains: ChainSet,
     url: str,
     out: str | Path,
@@ -86,35 +143,14 @@ def judge(
     patience: Patience | None = None,
     rejects: Rejects | None = None,
 ) -> Judgement:
-    """Let a judge mark the texts about test images that annotators wrote about as well.
-
-    Args:
-        rows: Answers of one expert.
-        chains: What annotators wrote.
-        url: Address of a server that speaks the OpenAI API; the environment variable OPENAI_API_KEY has its key.
-        out: Folder for its replies. What is there already is not asked again.
-        model: The model's name; not needed where the server has one.
-        prompt: What is asked; `eval/judge/explanation.yaml` by default.
-        samples: How often each text is marked: once at temperature 0, more often at temperature 1 by fixed seeds.
-        patience: How long the server is waited for.
-        rejects: Collects texts that the server refuses to mark, and chains that cannot be read. Without it the first
-            is raised.
+    """Let a judge mark the texts of some answers, see `open_judge` and `Judge.mark`.
 
     Raises:
         UsageError: If the folder holds replies of another judge, prompt or number of samples.
         FakeInstructError: If nothing is there to be marked, or the server does not answer.
     """
-    asked = Judge(_server(url, model, patience or Patience()), prompt or load_judge_prompt(), samples)
-    cases = _cases(rows, chains, asked, rejects)
-    if not cases:
-        raise FakeInstructError("no test image has both a text and words of annotators", file=chains.folder)
-    folder = Path(out)
-    claim_folder(folder, asked.meta)
-    replies = read_replies(folder)
-    missing = list({case.asked: case for case in cases if case.asked not in replies}.values())
-    for start in track(range(0, len(missing), PART), "asking the judge"):
-        replies |= _ask_part(asked, missing[start : start + PART], folder, rejects)
-    return judgement_of(asked.meta, cases, replies)
+    asked = open_judge(url, model, prompt=prompt, samples=samples, patience=patience)
+    return asked.mark({None: rows}, chains, out, rejects)[None]
 
 
 def _server(url: str, model: str | None, patience: Patience) -> Server:
@@ -130,12 +166,16 @@ def _server(url: str, model: str | None, patience: Patience) -> Server:
 
 
 def _cases(
-    rows: Sequence[Mapping[str, Any]], chains: ChainSet, asked: Judge, rejects: Rejects | None
-) -> list[Case]:
-    """What is to be marked; a text that an image has twice, once."""
-    said = texts_of(rows)
-    known = chains_of(chains, (one.chain for one in said), rejects)
+    parts: Mapping[Part, Rows], chains: ChainSet, asked: Judge, rejects: Rejects | None
+) -> dict[Part, list[Case]]:
+    """What is to be marked; a text that an image has twice in a part, once."""
+    said = {part: texts_of(rows) for part, rows in parts.items()}
+    known = chains_of(chains, (one.chain for some in said.values() for one in some), rejects)
     own = {name: own_words(chain) for name, chain in known.items()}
+    return {part: list(_of_texts(some, own, asked)) for part, some in said.items()}
+
+
+def _of_texts(said: Sequence[Said], own: Mapping[str, Own | str], asked: Judge) -> Iterable[Case]:
     cases = {}
     for one in said:
         words = own.get(one.chain)
@@ -144,7 +184,7 @@ def _cases(
             key = fingerprint(messages)
             for sample in range(asked.samples):
                 cases[one.chain, key, sample] = Case(one.chain, key, sample, messages)
-    return list(cases.values())
+    return cases.values()
 
 
 def _ask_part(asked: Judge, cases: Sequence[Case], folder: Path, rejects: Rejects | None) -> dict[Asked, str]:

@@ -53,6 +53,7 @@ class Judgement:
         texts: Number of texts.
         unparsed: Replies that hold no marks; they count for nothing, and are counted.
         deviation: Mean over texts of the sample standard deviation of a mark, where a text was marked several times.
+        given: By aspect how many replies gave 0, 1 and 2.
     """
 
     meta: JudgeMeta
@@ -61,6 +62,7 @@ class Judgement:
     texts: int
     unparsed: Sequence[str] = ()
     deviation: Mapping[str, float] = field(default_factory=dict)
+    given: Mapping[str, Sequence[int]] = field(default_factory=dict)
 
     def json(self) -> dict[str, Any]:
         """All but the marks, for the figures."""
@@ -72,6 +74,7 @@ class Judgement:
             "replies": self.replies,
             "unparsed": {"n": len(self.unparsed), "examples": examples},
             "deviation": rounded(self.deviation),
+            "given": {name: list(counts) for name, counts in self.given.items()},
         }
 
 
@@ -100,11 +103,18 @@ def judgement_of(meta: JudgeMeta, cases: Sequence[Case], replies: Mapping[Asked,
         texts=len({case[:2] for case in cases}),
         unparsed=unparsed,
         deviation=_deviation(texts.values()),
+        given=_given(texts.values()),
     )
 
 
 def _named(values: Iterable[float]) -> dict[str, float]:
     return {name: float(value) for name, value in zip(ASPECTS, values, strict=True)}
+
+
+def _given(texts: Iterable[list[list[int]]]) -> dict[str, list[int]]:
+    marks = np.array([marks for given in texts for marks in given], dtype=np.int64).reshape(-1, len(ASPECTS))
+    counts = [np.bincount(marks[:, place], minlength=3).tolist() for place in range(len(ASPECTS))]
+    return dict(zip(ASPECTS, counts, strict=True))
 
 
 def _deviation(texts: Iterable[list[list[int]]]) -> dict[str, float]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -38,6 +39,22 @@ SPLITS: Mapping[str, str] = {
 
 STRAY = 0.05
 """Share of numbers outside 0 to 1 up to which a column may still hold probabilities, these being bad rows."""
+
+
+WRITTEN = (
+    (
+        re.compile(r"[+-]?[0-9]*,[0-9]+(e[+-]?[0-9]+)?", re.IGNORECASE),
+        "have a decimal comma",
+        "Spreadsheets write one in much of Europe. Save the table with decimal points (0.93): in the spreadsheet, set "
+        "the language of numbers to English; with pandas, read_csv(FILE, sep=';', decimal=',').to_csv(NEW).",
+    ),
+    (
+        re.compile(r"[+-]?[0-9]*[.,]?[0-9]+ *%"),
+        "are per cent",
+        "Write them as numbers without a sign, divided by 100: 0.93 for 93 %.",
+    ),
+)
+"""Ways of writing a number that are not read: what matches, what to call it, what to do."""
 
 
 def text_of(value: Any) -> str | None:
@@ -125,6 +142,7 @@ def scale_of(said: Scale | None, values: Sequence[Any], path: Path) -> Scale:
         UsageError: If it was not said, or what was said cannot be.
     """
     numbers = [number for value in values if (number := number_of(value)) is not None]
+    _check_written(values, path)
     span = f"they lie between {min(numbers):g} and {max(numbers):g}" if numbers else "none is a number"
     if said is None:
         raise UsageError(
@@ -137,9 +155,26 @@ def scale_of(said: Scale | None, values: Sequence[Any], path: Path) -> Scale:
         raise UsageError(f"there is no kind of scores '{said}'", hint=nearest(said, get_args(Scale)))
     outside = sum(not 0 <= number <= 1 for number in numbers)
     if said == "probability" and outside > STRAY * len(numbers):
+        other = "--scores margin or --scores score"
+        per_cent = min(numbers) >= 0 and max(numbers) <= 100
         raise UsageError(
             f"{outside:,} of {len(numbers):,} scores are no probabilities: {span}",
             file=path,
-            hint="Say --scores margin or --scores score.",
+            hint=f"They look like per cent: divide them by 100. If they are none, say {other}."
+            if per_cent
+            else f"Say {other}.",
         )
     return said
+
+
+def _check_written(values: Sequence[Any], path: Path) -> None:
+    """See that most scores are not written in a way that is no number here, and say which.
+
+    Raises:
+        UsageError: If they have a decimal comma, or a per cent sign.
+    """
+    texts = [value.strip() for value in values if isinstance(value, str) and value.strip()]
+    for pattern, what, hint in WRITTEN:
+        found = [text for text in texts if pattern.fullmatch(text)]
+        if len(found) > len(values) / 2:
+            raise UsageError(f"the scores {what} ('{found[0]}')", file=path, hint=hint)

@@ -18,6 +18,10 @@ FORMATS = (".csv", ".tsv", ".jsonl", ".parquet")
 LOOKED_AT = 100
 """Records of JSON Lines whose keys are the table's columns."""
 
+WANTED = "A table names its columns, in CSV in its first line, and has a row an image."
+
+COMMAS = "A decimal comma (0,93) or another comma inside a cell cuts it in two: write 0.93, or quote the cell."
+
 Numbered = Iterator[tuple[int, dict[str, Any] | RecordError]]
 """Records with their numbers; a `RecordError` where one cannot be read."""
 
@@ -31,7 +35,7 @@ def table_rows(path: Path) -> Iterator[tuple[Sequence[str], Numbered]]:
 
     Raises:
         UsageError: If it is not there, or of another format.
-        FakeInstructError: If it cannot be read as what its name says.
+        FakeInstructError: If it cannot be read as what its name says, or has no row.
     """
     if not path.is_file():
         raise UsageError("no such table", file=path)
@@ -40,7 +44,11 @@ def table_rows(path: Path) -> Iterator[tuple[Sequence[str], Numbered]]:
     read = {".parquet": _parquet, ".jsonl": _json_lines}.get(path.suffix.lower(), _separated)
     try:
         with read(path) as (columns, rows):
-            yield columns, rows
+            first = next(rows, None) if columns else None
+            if first is None:
+                what = "names its columns and has no row" if columns else "is empty"
+                raise FakeInstructError(what, file=path, hint=WANTED)
+            yield columns, itertools.chain([first], rows)
     except OSError as error:
         raise from_os_error(error, path) from error
 
@@ -49,12 +57,12 @@ def table_rows(path: Path) -> Iterator[tuple[Sequence[str], Numbered]]:
 def _separated(path: Path) -> Iterator[tuple[Sequence[str], Numbered]]:
     """CSV or TSV in UTF-8, its first line naming the columns; bytes that are no UTF-8 come as surrogates."""
     with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
-        first = file.readline()
+        first = next((line for line in file if line.strip()), "")
         file.seek(0)
         delimiter = "\t" if path.suffix.lower() == ".tsv" else max(",;\t", key=first.count)
         reader = csv.reader(file, delimiter=delimiter, strict=True)
         try:
-            columns = [name.strip() for name in next(reader, [])]
+            columns = [name.strip() for name in next(filter(any, reader), [])]
         except csv.Error as error:
             raise FakeInstructError(f"has no line that names its columns ({error})", file=path) from None
         if len(set(columns)) < len(columns):
@@ -74,7 +82,8 @@ def _split_rows(reader: Any, columns: Sequence[str]) -> Numbered:
         if not cells:
             continue  # an empty line
         if len(cells) != len(columns):
-            yield reader.line_num, RecordError(f"does not have the {len(columns)} columns of the first line")
+            problem = f"does not have the {len(columns)} columns of the first line"
+            yield reader.line_num, RecordError(problem, hint=COMMAS if len(cells) > len(columns) else None)
         else:
             yield reader.line_num, dict(zip(columns, cells, strict=True))
 

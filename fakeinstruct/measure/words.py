@@ -83,7 +83,8 @@ def verdict_figures(said: Sequence[Said], images: Images, seed: int) -> dict[str
     Returns:
         `accuracy` (a text without a verdict is wrong), `accuracy_fake` and `accuracy_real` of each label, `parsed`
         (share of texts with a verdict), `agreement` with the sign of the margin (of texts with both; exactly 0 says
-        real), `unparsed` with its number `n`, `of_fakes`, `of_reals`, and `examples`.
+        real), `outcomes`, by label the number of texts that say `fake`, `real` and `nothing`, `unparsed` with its
+        number `n`, `of_fakes`, `of_reals`, and `examples`.
     """
     labels = [one.label for one in said]
     right = np.array([np.nan if one.label is None else one.verdict == one.label for one in said], dtype=float)
@@ -104,8 +105,15 @@ def verdict_figures(said: Sequence[Said], images: Images, seed: int) -> dict[str
         images.mean(agree), "no text has a verdict and a margin that was read elsewhere"
     )
     give_ratios(row, ratios, images.groups, seed)
+    row.values["outcomes"] = {str(label): _outcomes(said, label) for label in Label}
     row.values["unparsed"] = _unparsed([one for one in said if one.verdict is None])
     return row.json()
+
+
+def _outcomes(said: Sequence[Said], label: Label) -> dict[str, int]:
+    """What the texts about images of one label say, as numbers of texts."""
+    count = Counter(one.verdict for one in said if one.label is label)
+    return {**{str(each): count[each] for each in Label}, "nothing": count[None]}
 
 
 def _unparsed(silent: Sequence[Said]) -> dict[str, Any]:

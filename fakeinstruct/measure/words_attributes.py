@@ -17,6 +17,7 @@ from fakeinstruct.measure.figure import Row
 from fakeinstruct.measure.ratios import Ratio, give_ratios, mean_of
 from fakeinstruct.measure.words_claims import ClaimReader
 from fakeinstruct.measure.words_overlap import plain_words
+from fakeinstruct.measure.words_per_attribute import per_attribute, seen_in
 from fakeinstruct.measure.words_said import Images, Said
 
 WRONG_WHERE = "judged absent (`assessed`); what no annotator mentioned counts neither way"
@@ -79,8 +80,9 @@ def attribute_figures(
 
     Returns:
         `recall` over the `n` fakes with an annotated flaw; `precision` and `f1` over the `n_judged` of them of which
-        something was judged absent as well; `unjudged` claims an image; `per_attribute`; `claimed_on_real`, the share
-        of the `n_real` real images of which a flaw is claimed, `claims_a_real` and `on_real`, which; `wrong_where`.
+        something was judged absent as well; `unjudged` claims an image; `per_attribute`, see there; `claimed_on_real`,
+        the share of the `n_real` real images of which a flaw is claimed, `claims_a_real` and `on_real`, which;
+        `wrong_where`.
     """
     if taxonomy is None:
         return Row().json() | {"unavailable": {"attributes": "no chain set was given"}}
@@ -93,7 +95,9 @@ def attribute_figures(
     tallies = [Tally.of(flawed, truth) for flawed, truth in zip(found, truths, strict=True)]
     ratios = _against(tallies, truths, images, row) | _on_real(said, found, images, row)
     give_ratios(row, ratios, images.groups, seed)
-    row.values["per_attribute"] = _per_attribute(found, truths, taxonomy)
+    real = np.array([one.label is Label.REAL for one in said], dtype=bool)
+    seen = {key: seen_in(key, found, truths, real) for key in taxonomy.attributes}
+    row.values["per_attribute"] = per_attribute(seen, images, seed)
     row.values["on_real"] = _counted(f for f, one in zip(found, said, strict=True) if one.label is Label.REAL)
     return row.json()
 
@@ -136,24 +140,6 @@ def _on_real(
         "claimed_on_real": mean_of(images.mean(np.where(real, number > 0, np.nan)), none),
         "claims_a_real": mean_of(images.mean(number), none),
     }
-
-
-def _per_attribute(
-    found: Sequence[frozenset[str]], truths: Sequence[Truth], taxonomy: Taxonomy
-) -> dict[str, dict[str, int]]:
-    """Of each attribute that is annotated or claimed of fakes, numbers of texts."""
-    both = [(flawed, truth) for flawed, truth in zip(found, truths, strict=True) if truth.present]
-    table = {}
-    for key in taxonomy.attributes:
-        counts = {
-            "annotated": sum(key in truth.present for _, truth in both),
-            "found": sum(key in flawed & truth.present for flawed, truth in both),
-            "wrong": sum(key in flawed & truth.absent for flawed, truth in both),
-            "unjudged": sum(key in flawed - truth.present - truth.absent for flawed, truth in both),
-        }
-        if any(counts.values()):
-            table[key] = counts
-    return table
 
 
 def _counted(found: Iterable[frozenset[str]]) -> dict[str, int]:
