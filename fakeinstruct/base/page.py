@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import base64
 import io
+from functools import cache
 from typing import Literal
 
 from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 from PIL import Image
 
 
+@cache
 def environment(package: str, *, escape: bool = True) -> Environment:
     """Jinja for pages: whatever comes from data is escaped, and what is not there is an error.
+
+    The same one for the same arguments: a template is compiled once.
 
     Args:
         package: The package that the templates lie in; `page.css.jinja` is found from any.

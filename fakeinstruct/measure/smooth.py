@@ -29,6 +29,9 @@ STEPS = 200
 PRECISION = 1e-6
 """How near the bandwidth comes to its own error."""
 
+NOTHING_LEFT = 36.0
+"""A frequency damped by the exponential of this, 2e-16, is lost in rounding, and so are all above it."""
+
 _DAMPING = 0.5 * (np.pi * np.arange(CELLS)) ** 2
 
 
@@ -53,8 +56,10 @@ def error_at(frequencies: NDArray[np.float64], bandwidth: NDArray[np.float64]) -
         frequencies: Cosine transform of the residuals, shape (sets, `CELLS`).
         bandwidth: Standard deviation of each set's Gaussian, shape (sets,), 0 to 1.
     """
-    smoothed = idct(frequencies * np.exp(-(bandwidth[:, None] ** 2) * _DAMPING), axis=1)
-    return np.asarray(np.abs(smoothed).sum(axis=1))
+    heard = int(np.searchsorted(_DAMPING * bandwidth.min() ** 2, NOTHING_LEFT))
+    damping = np.exp(-(bandwidth[:, None] ** 2) * _DAMPING[:heard])
+    smoothed = idct(np.multiply(frequencies[:, :heard], damping, out=damping), n=CELLS, axis=1)
+    return np.asarray(np.abs(smoothed, out=smoothed).sum(axis=1))
 
 
 def smooth_errors(residuals: NDArray[np.float64]) -> NDArray[np.float64]:
