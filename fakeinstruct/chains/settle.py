@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from fakeinstruct.base.errors import RecordError, Rejects
 from fakeinstruct.chains.duplicates import Print, near_pairs
 from fakeinstruct.chains.schema import Chain, Label, Split
-from fakeinstruct.chains.splits import draw_split
+from fakeinstruct.chains.splits import TEST_SHARE, draw_split
 
 _PRECEDENCE = (Split.TEST, Split.VALIDATION, Split.TRAIN, None)
 
@@ -75,6 +75,7 @@ def settle(
     file: str,
     validation: float,
     seed: int,
+    test: float = TEST_SHARE,
 ) -> list[Chain]:
     """The chains with their final groups and splits, in the order given.
 
@@ -85,12 +86,13 @@ def settle(
         file: The source, for errors.
         validation: Share of groups for validation where no validation split is published.
         seed: Decides which groups these are.
+        test: Share of groups for test where no split is published.
     """
     found = list(chains)
     members = [Member.of(chain, file) for chain in found]
     has_validation = any(chain.split is Split.VALIDATION for chain in found)
     places = settled(
-        members, prints, rejects, has_validation=has_validation, validation=validation, seed=seed
+        members, prints, rejects, has_validation=has_validation, validation=validation, seed=seed, test=test
     )
     kept = []
     for chain in found:
@@ -109,6 +111,7 @@ def settled(
     has_validation: bool,
     validation: float,
     seed: int,
+    test: float = TEST_SHARE,
 ) -> dict[str, Place]:
     """Where each chain ends up, by id; those that cannot stay are rejected.
 
@@ -123,6 +126,7 @@ def settled(
         has_validation: Whether published train groups are left alone, since there is a validation split.
         validation: Share of groups for validation: of those without a published split, or else of train groups.
         seed: Decides which groups these are.
+        test: Share of groups for test, of those without a published split.
     """
     judge = _Judge(rejects)
     members = judge.once(members)
@@ -136,7 +140,9 @@ def settled(
         kept = judge.one_split(group, prints)
         published = next((member.split for member in kept if member.split), None)
         name = min(member.sha256 or member.id for member in kept)
-        split = draw_split(published, name, has_validation=has_validation, validation=validation, seed=seed)
+        split = draw_split(
+            published, name, has_validation=has_validation, validation=validation, seed=seed, test=test
+        )
         places |= {member.id: Place(name, split, member.twin) for member in kept}
     gone = {id: place for id, place in places.items() if place.twin is not None and place.twin not in places}
     return places | {id: Place(place.group, place.split, None) for id, place in gone.items()}

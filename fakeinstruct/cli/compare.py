@@ -71,6 +71,7 @@ def _print(figures: dict[str, Any], out: Path) -> None:
     from fakeinstruct.base.page import number
     from fakeinstruct.cli.figures import WIDTH
     from fakeinstruct.measure.compare_files import missing, p_value, signed, table_rows
+    from fakeinstruct.measure.report_head import by_generator
 
     terminal = Console()
     console = terminal if terminal.is_terminal else Console(width=WIDTH)
@@ -83,8 +84,8 @@ def _print(figures: dict[str, Any], out: Path) -> None:
     rows = [(row["name"], row) for row in plain if (row["a"], row["b"]) != (None, None)]
     rows += [
         (f"AUC, {name}", {**row["auc"], "p": row["auc"]["p_holm"]})
-        for part in ("per_generator", "per_condition")
-        for name, row in figures[part].items()
+        for part in (by_generator(figures), figures["per_condition"])
+        for name, row in part.items()
     ]
     for name, row in rows:
         ends = "–" if row["low"] is None else f"{signed(row['low'])} to {signed(row['high'])}"
@@ -96,9 +97,9 @@ def _print(figures: dict[str, Any], out: Path) -> None:
     left = [sides[side]["left_out"] for side in "ab"]
     if any(left):
         console.print(f"left out, scored by one alone: {left[0]:,} of A, {left[1]:,} of B", highlight=False)
-    if figures["per_generator"] or figures["per_condition"]:
+    if by_generator(figures) or figures["per_condition"]:
         print("p of generators and of conditions: adjusted for their number (Holm)")
-    absent = [f"missing, {', '.join(names)}: {reason}" for reason, names in missing(plain).items()]
+    absent = [f"missing: {'; '.join(names)} ({reason})" for reason, names in missing(plain).items()]
     for remark in (*absent, *figures["remarks"]):
         console.print(printable(remark), markup=False, highlight=False)
     console.print(f"page: {out / 'compare.html'}", markup=False, highlight=False, soft_wrap=True)

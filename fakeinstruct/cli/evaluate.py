@@ -42,7 +42,8 @@ def evaluate(
 
     - `detection`, `calibration`, `robustness`: any chain set with both labels
     - `generators`, `universalfakedetect`: a folder a generator, each against its own real images
-    - `cifake`: with baselines, JPEG 50, and what was held out of training
+    - `cifake`: with baselines, JPEG 50, and, of chains imported with `--hold-out`, a row for what was seen in
+      training and one for what was held out
     - `fakebench`, `loki`, `mmfr`, `synthscars`: the benchmarks of these names
     - `zero-shot`, `yes-no`, `sentence`, `scan`: ways to ask a model that learned no prompt
 

@@ -27,21 +27,25 @@ def plan_lines(
     """What a run would ask and measure, in lines; nothing is asked and nothing written.
 
     Raises:
-        UsageError: If the items are not what the protocol is about, or the prompts not those that it pins.
+        UsageError: If the items are not what the protocol is about, the prompts not those that it pins, or `out` holds
+            another run's answers.
     """
     from fakeinstruct.forensics.dry_run import dry_run
+    from fakeinstruct.measure.evaluate import check_answers
+    from fakeinstruct.measure.evaluations.fits import warnings
+    from fakeinstruct.measure.evaluations.outlook import outlook
     from fakeinstruct.measure.evaluations.plan import make_plan
 
     plan = make_plan(expert, evaluation, given)
+    stands = check_answers(expert, plan, given, out)
     how = evaluation.measure
     yield f"protocol    {evaluation.name}{f': {how.about}' if how.about else ''}"
     yield f"prompts     sha256 {plan.sha256}{', as pinned' if evaluation.prompts_sha256 else ''}"
-    yield from (f"beware      {remark}" for remark in plan.remarks)
+    yield from (f"beware      {remark}" for remark in (*plan.remarks, *warnings(evaluation, given)))
     for each in given:
         yield from dry_run(expert, each.set, plan.asking, rejects, batch=batch)
-    yield f"baselines   {', '.join(plan.baselines) or 'none'}"
-    yield f"fitted on   {'the validation split' if how.calibrate else 'nothing'}"
-    yield f"written to  {out}"
+    yield from outlook(expert, plan, given)
+    yield f"written to  {out}{f', where {stands:,} questions are answered already' if stands else ''}"
 
 
 def print_evaluation(figures: dict[str, Any], out: Path) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 from fakeinstruct.base.errors import printable
 from fakeinstruct.measure.low_mass import mass_warning
 from fakeinstruct.measure.report_cells import Table, shown
+from fakeinstruct.measure.report_head import against_chance, doubtful_fits, subject
 from fakeinstruct.measure.report_tables import conditions, headline, interventions, prompts
 
 WIDTH = 120
@@ -51,15 +52,16 @@ def tables(figures: dict[str, Any]) -> Iterator[Table]:
 def remarks(figures: dict[str, Any]) -> list[str]:
     """What a reader has to know: why there is no interval, what was skipped or left out, where the fit is from."""
     test, provenance = figures["overall"]["test"], figures["provenance"]
-    said = []
+    said: list[str] = []
     if reason := test["unavailable"].get("auc_low"):
         said.append(f"no interval: {reason}")
-    if test["auc"] is not None and test["auc"] < 0.5:
-        said.append(
-            f"auc {test['auc']:.4f} is below chance: fake and real may be reversed; it is reported as it is"
-        )
+    if doubt := against_chance(test, subject(figures)):
+        said.append(f"beware: {doubt}")
     if test["skipped"]["n"]:
-        said.append(f"skipped, without a figure: {test['skipped']['n']:,}")
+        n, images = test["skipped"]["n"], test["skipped"]["images"]
+        said.append(
+            f"skipped, without a figure: {n:,} answer{'s' * (n != 1)} about {images:,} image{'s' * (images != 1)}"
+        )
     if test["no_verdict"]["n"]:
         said.append(
             f"wrote no verdict of {test['no_verdict']['n']:,} images; "
@@ -74,7 +76,7 @@ def remarks(figures: dict[str, Any]) -> list[str]:
     said += [f"{name}: {each['note']}" for name, each in figures["baselines"].items() if each.get("note")]
     for name, each in figures["baselines"].items():
         if each.get("lacking"):
-            said.append(f"{name} has no figure of {each['lacking']:,} of the expert's images")
+            said.append(f"{name} has no figure of {each['lacking']:,} of the {subject(figures)}'s images")
     for kind, row in figures["interventions"].items():
         if row["incomplete"]:
             why = "; ".join(f"{count:,} with {reason}" for reason, count in row["incomplete_reasons"].items())
@@ -82,7 +84,8 @@ def remarks(figures: dict[str, Any]) -> list[str]:
         if reason := row["unavailable"].get("low"):
             said.append(f"no interval of {kind}: {reason}")
     lacking = provenance["lacking_a_prompt"]
-    return [*said, *_of_prompts(figures["prompts"], lacking), *_of_the_fit(provenance["fit"])]
+    fitted = _of_the_fit(provenance["fit"])
+    return [*said, *_of_prompts(figures["prompts"], lacking), *fitted, *doubtful_fits(figures)]
 
 
 def _of_prompts(prompts: dict[str, Any], lacking: int) -> Iterator[str]:
@@ -101,8 +104,6 @@ def _of_the_fit(fit: dict[str, Any]) -> Iterator[str]:
     if fit["source"]:
         behind = fit["fitted_on"] or f"{fit['n']:,} images"
         yield f"calibrated by {fit['source']}: {behind}"
-    if fit["warning"]:
-        yield f"beware of the calibrated figures: {fit['warning']}"
 
 
 def _printed(table: Table) -> Any:

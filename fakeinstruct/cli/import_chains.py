@@ -33,9 +33,22 @@ def import_chains(
         str | None, typer.Option("--dataset", help="Name of the set.  [default: the source's name]")
     ] = None,
     validation: Annotated[
-        float,
-        typer.Option("--validation", help="Share for validation if no published split is it.", max=0.5),
-    ] = 0.1,
+        float | None,
+        typer.Option(
+            "--validation",
+            help="Share for validation if no published split is it.  [default: 0.1, or what --test leaves]",
+            max=0.5,
+            show_default=False,
+        ),
+    ] = None,
+    test: Annotated[
+        float | None,
+        typer.Option(
+            "--test",
+            help="Share for test if no split is published; 1 to measure on all.  [default: 0.1]",
+            show_default=False,
+        ),
+    ] = None,
     seed: Annotated[int, typer.Option("--seed", help="Same seed, same splits.", min=0)] = 0,
     fake: Annotated[
         list[str] | None,
@@ -58,7 +71,8 @@ def import_chains(
         list[str] | None,
         typer.Option(
             "--hold-out",
-            help="Content that train and validation split are to lack; repeatable. The test split keeps it.",
+            help="Content that train and validation split are to lack; repeatable. The test split keeps it, and "
+            "'evaluate EXPERT cifake' reports it apart from what was seen in training.",
         ),
     ] = None,
     max_rejects: MaxRejects = 0.2,
@@ -96,6 +110,8 @@ def import_chains(
 
     `fakeinstruct import imagefolder photos --out chains/mine --real camera --fake midjourney --fake flux`
 
+    `fakeinstruct import imagefolder photos --out chains/all-test --test 1`
+
     `fakeinstruct import loki open_ended_vqa.json --out chains/loki --image-root media_data`
 
     `fakeinstruct import fakebench FakeBench --out chains/fakebench --without-images`
@@ -112,6 +128,7 @@ def import_chains(
         image_root=image_root,
         without_images=without_images,
         validation=validation,
+        test=test,
         seed=seed,
         rejects=rejects,
         dataset=dataset,

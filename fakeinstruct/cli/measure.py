@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from fakeinstruct.base.errors import printable
 from fakeinstruct.cli.common import ImageRoot, Out, Seed, close
 from fakeinstruct.cli.detectors import Columns, FakeIs, Positive, Scores
 
@@ -74,6 +75,30 @@ def measure(
             metavar="EXPERT|PROTOCOL",
         ),
     ] = None,
+    encoder: Annotated[
+        Path | None,
+        typer.Option(
+            "--encoder",
+            help="Folder of a sentence encoder: how near texts come in meaning to annotators' own words. Needs "
+            "--chains.",
+            metavar="FOLDER",
+        ),
+    ] = None,
+    judge: Annotated[
+        str | None,
+        typer.Option(
+            "--judge",
+            help="Address of a language model's server (OpenAI API, key in OPENAI_API_KEY) that marks texts beside "
+            "annotators' own words. Needs --chains.",
+            metavar="URL",
+        ),
+    ] = None,
+    judge_model: Annotated[
+        str | None,
+        typer.Option(
+            "--judge-model", help="Name that the judge's server serves it by, if it serves several."
+        ),
+    ] = None,
     seed: Seed = 0,
     image_root: ImageRoot = None,
     scores: Scores = None,
@@ -87,6 +112,9 @@ def measure(
     where there are none, as the readouts had it when they were asked. A figure that cannot be given is absent with
     its reason.
 
+    A judge's replies are kept in the folder `judge` beside the figures: the same command goes on where it stopped, and
+    asks nothing twice.
+
     **Examples**
 
         fakeinstruct measure runs/answers --out runs/figures
@@ -99,18 +127,29 @@ def measure(
 
         fakeinstruct measure target/answers --out target/figures --calibration runs/train/expert
 
+        fakeinstruct measure runs/answers --out runs/figures --chains runs/chains --judge http://localhost:8000/v1
+
+        fakeinstruct measure runs/answers --out runs/figures --chains runs/chains --encoder models/all-MiniLM-L6-v2
+
         fakeinstruct measure scores.csv --out figures --scores probability --fake-is 1 --column score=p_fake
     """
-    from fakeinstruct.base.errors import Rejects
+    from fakeinstruct.base.errors import Rejects, UsageError
     from fakeinstruct.chains.store import open_chains
     from fakeinstruct.cli.detectors import open_detector, print_table
     from fakeinstruct.cli.figures import print_figures
     from fakeinstruct.measure.beside import named_paths
+    from fakeinstruct.measure.judge import open_judge
     from fakeinstruct.measure.out_folder import REPORT, check_out
     from fakeinstruct.measure.reading import named_aggregation
+    from fakeinstruct.measure.report_head import read_tables
     from fakeinstruct.measure.run import measure as run
+    from fakeinstruct.measure.words_similarity import Encoder
 
     check_out(out, REPORT)
+    if judge_model and not judge:
+        raise UsageError(
+            "a judge's model and no judge", field="judge_model", hint="Give --judge its address."
+        )
     rejects = Rejects()
     known = None if chains is None else open_chains(chains, image_root=image_root)
 
@@ -127,10 +166,26 @@ def measure(
         aggregation=None if aggregation is None else named_aggregation(aggregation),
         subtract_prior=subtract_prior,
         calibration=calibration,
+        encoder=None if encoder is None else Encoder(encoder),
+        judge=None if judge is None else open_judge(judge, judge_model),
         seed=seed,
         rejects=rejects,
     )
-    for table in figures["provenance"]["tables"]:
+    for table in read_tables(figures):
         print_table(table)
+    say_judges(figures)
     print_figures(figures, out)
     close(rejects, out)
+
+
+def say_judges(figures: dict[str, Any]) -> None:
+    """Say who marked how many texts, and what of the replies could not be read."""
+    parts = {
+        "texts": figures["words"],
+        **{f"answers to {name}": row for name, row in figures["open"].items()},
+    }
+    for what, part in parts.items():
+        if judge := part.get("judge"):
+            silent = judge["unparsed"]["n"]
+            lacking = f"; {silent:,} of {judge['replies']:,} replies hold no marks" if silent else ""
+            print(printable(f"judge {judge['model']} marked {judge['texts']:,} {what}{lacking}"))

@@ -45,6 +45,15 @@ def begin(out: Path, meta: AnswersMeta) -> None:
             raise UsageError("is not empty and not an answer set", file=out, hint="Give another --out.")
         write_meta(out, meta)
         return
+    check_same(out, meta)
+
+
+def check_same(out: Path, meta: AnswersMeta) -> None:
+    """See that the answers in a folder are those of the same run.
+
+    Raises:
+        UsageError: If they are of another expert, other items, or asked otherwise.
+    """
     old = open_answers(out).meta
     for name, difference in IDENTITY.items():
         theirs, ours = identity(old, name), identity(meta, name)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 
 from fakeinstruct.base.errors import Rejects
+from fakeinstruct.chains.schema import Label, Split
 from fakeinstruct.chains.store import ChainSet
 from fakeinstruct.expand.pair import PairSet
 from fakeinstruct.expert.card import Readout
@@ -20,6 +21,14 @@ from fakeinstruct.forensics.views import View, Viewer
 
 EXAMPLES = 20
 """Most questions of a pair set whose words are shown."""
+
+GENERATORS = 12
+"""Most generators of a split that are named."""
+
+UNSPLIT = "no split, so test"
+
+Seen = dict[str, tuple[str, str, str | None]]
+"""Of each image, by its path, split, label and generator."""
 
 
 def dry_run(
@@ -45,23 +54,74 @@ def dry_run(
     readouts = chosen_readouts(expert.card.readouts, protocol)
     yield f"expert      {expert.folder}{where(expert)}"
     yield f"items       {items.folder}, splits {', '.join(protocol.splits)}"
-    views: dict[View, None] = {}
+    pictures: set[View] = set()
+    nothing: set[View] = set()
+    seen: Seen = {}
     conditions: Counter[str] = Counter()
     examples: dict[tuple[str, str], Question] = {}
     for question in asked(items, readouts, protocol, rejects):
-        kind = question.facts["kind"]
-        conditions["prior" if kind == "prior" else question.facts["condition"]] += 1
-        views[question.view] = None
-        if len(examples) < EXAMPLES and kind != "prior":
-            own = question.facts["prompt"] if isinstance(items, ChainSet) else ""
-            examples.setdefault((question.facts["template"] + question.position, own), question)
-    images = {view.path for view in views}
-    yield f"questions   {conditions.total():,} about {len(views):,} pictures of {len(images):,} images"
+        facts = question.facts
+        if facts["kind"] == "prior":
+            nothing.add(question.view)
+            conditions["prior"] += 1
+            continue
+        pictures.add(question.view)
+        conditions[facts["condition"]] += 1
+        seen[question.view.path] = (
+            facts.get("split") or UNSPLIT,
+            facts.get("label") or "unlabelled",
+            facts.get("generator"),
+        )
+        if len(examples) < EXAMPLES:
+            own = facts["prompt"] if isinstance(items, ChainSet) else ""
+            examples.setdefault((facts["template"] + question.position, own), question)
+    yield f"images      {len(seen):,} are asked about"
+    yield from (f"            {line}" for line in by_split(seen))
+    if isinstance(items, ChainSet):
+        yield from (f"            {line}" for line in by_split(left_out(items, seen), "; not asked about"))
+    priors = conditions.pop("prior", 0)
+    yield f"questions   {conditions.total() + priors:,} in all"
     yield from (f"            {count:,} {name}" for name, count in conditions.items())
+    if priors:
+        yield f"            {priors:,} prior, about {len(nothing)} pictures that show nothing"
     if isinstance(items, ChainSet) and protocol.interventions:
         yield from (f"            {line}" for line in survey(items, protocol))
     yield f"at once     {f'{batch} images' if batch else f'found while asking, {START} to {MOST} images'}"
     yield from resolved(expert, examples.values(), readouts)
+
+
+def left_out(items: ChainSet, asked_about: Seen) -> Seen:
+    """The images of a chain set that are not asked about."""
+    return {
+        chain.image.path: (chain.split or UNSPLIT, chain.label, chain.generator)
+        for chain in items.read(Rejects(1.0))
+        if chain.image.path not in asked_about
+    }
+
+
+def by_split(images: Seen, said: str = "") -> Iterator[str]:
+    """How many images lie in each split, of each label, and of each generator where there are several.
+
+    Args:
+        images: The images.
+        said: What is said of each split.
+    """
+    splits: dict[str, list[tuple[str, str | None]]] = defaultdict(list)
+    for split, label, generator in images.values():
+        splits[split].append((label, generator))
+    for split in sorted(splits, key=[*Split, UNSPLIT].index):
+        labels = Counter(label for label, _ in splits[split])
+        named = Counter(generator for label, generator in splits[split] if label == Label.FAKE and generator)
+        counts = ", ".join(f"{count:,} {label}" for label, count in sorted(labels.items()))
+        yield f"{len(splits[split]):,} {split}: {counts}{said}"
+        if len(named) > 1:
+            yield f"    {_generators(named)}"
+
+
+def _generators(named: Counter[str]) -> str:
+    first = "; ".join(f"{name} {count:,}" for name, count in sorted(named.items())[:GENERATORS])
+    more = f"; {len(named) - GENERATORS} more" if len(named) > GENERATORS else ""
+    return f"by generator {first}{more}"
 
 
 def where(expert: Expert | Server) -> str:

@@ -67,7 +67,8 @@ def align(a: Scores, b: Scores) -> Aligned:
         index = differ[0]
         said = ["fake" if each.fake[index] else "real" for each in (first, second)]
         raise FakeInstructError(
-            f"the first says that the image is {said[0]}, the second {said[1]}; {differ.size:,} images differ",
+            f"the first says that the image is {said[0]}, the second {said[1]}; "
+            f"{differ.size:,} image{'s differ' if differ.size != 1 else ' differs'}",
             record=first.image[index],
             hint="Labels of one table may stand for the opposite: see --fake-is.",
         )

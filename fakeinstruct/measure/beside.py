@@ -18,9 +18,11 @@ from fakeinstruct.forensics.answers import AnswerSet
 from fakeinstruct.forensics.expert_files import expert_sha256
 from fakeinstruct.measure.baseline_question import score_questions
 from fakeinstruct.measure.baselines import TRAINERS, score_baseline
+from fakeinstruct.measure.detector_table import DetectorTable
 from fakeinstruct.measure.figures import detector_figures
 from fakeinstruct.measure.fitting import Fit, aggregations, apply, asked_readouts, choose, fit, stored_fit
 from fakeinstruct.measure.reading import read_answers
+from fakeinstruct.measure.report_head import DETECTOR, EXPERT
 from fakeinstruct.measure.scores import Scores
 
 QUESTION = "question"
@@ -71,7 +73,8 @@ class Company:
                 raise UsageError(f"there is no baseline '{name}'", hint=nearest(name, BASELINES))
         if self.chains is None and set(self.baselines) & set(TRAINERS):
             raise UsageError("a baseline is trained on a chain set", hint="Name it with --chains.")
-        if taken := [name for name in self.others or () if name in self.baselines or name == "expert"]:
+        own = DETECTOR if isinstance(answers[0], DetectorTable) else EXPERT
+        if taken := [name for name in self.others or () if name in (*self.baselines, own)]:
             raise UsageError(f"the name '{taken[0]}' is taken", field="beside")
         if "probe" in self.baselines:
             check_answered(answers[0], self.expert or Path(answers[0].meta.expert))
@@ -153,7 +156,10 @@ def other(answers: AnswerSet, expert: Scores) -> Detector:
     stored = stored_fit(read.by_prompt, asked_readouts([answers]), aggregations(read.by_prompt, [answers]))
     fitted = choose(fit(_clean(kept, "validation")), stored)
     kept = same_images(apply(fitted, read.scores, read.by_prompt), expert, name)
-    return kept, fitted, {"note": f"scores of {name}"}
+    said: dict[str, Any] = {"note": f"scores of {name}"}
+    if isinstance(answers, DetectorTable):
+        said["table"] = answers.said
+    return kept, fitted, said
 
 
 def same_images(scores: Scores, expert: Scores, name: str) -> Scores:

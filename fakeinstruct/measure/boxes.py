@@ -67,9 +67,10 @@ def box_figures(
 
     Returns:
         Over the `n` images of which annotators marked a region that speaks for the label: `matched_iou`, `pair_iou`,
-        `union_iou`, `precision`, `recall` (see `boxes_overlap`), `boxes`, `boxes_annotated` an image; of the `n_real`
-        real images of which nobody marked anything `claimed_on_real`, the share with any box; `images_by_iou`, the
-        number of images in each tenth of the matched IoU; `left_out`, `malformed` boxes, `rules`.
+        `union_iou`, `precision`, `recall` (see `boxes_overlap`), `boxes`, `boxes_annotated` an image, and
+        `images_by_iou`, the number of images in each tenth of the matched IoU; `n_with_box`, how many of them got a
+        box; of the `n_real` real images of which nobody marked anything `claimed_on_real`, the share with any box;
+        `left_out`, `malformed` boxes, `rules`.
 
     Raises:
         FakeInstructError: If the chains cannot be read.
@@ -132,6 +133,7 @@ def _ratios(said: Sequence[Boxed], images: Images, known: Mapping[str, Chain], r
     }
     none = "no test image with boxes asked for has an annotated region"
     columns = _columns(said, marked, known, true)
+    row.values["n_with_box"] = int((~np.isnan(images.mean(columns["precision"]))).sum())
     row.values["images_by_iou"] = _histogram(images.mean(columns["matched_iou"]))
     ratios = {name: mean_of(images.mean(values), none) for name, values in columns.items()}
     number = np.array([float(len(one.boxes)) for one in said])

@@ -16,7 +16,8 @@ from fakeinstruct.forensics.protocol import load_protocol
 from fakeinstruct.measure import calibration
 from fakeinstruct.measure.calibrate_target import Target, card_target, protocol_target
 from fakeinstruct.measure.figure import UnavailableError
-from fakeinstruct.measure.fitting import aggregations, asked_of, beware
+from fakeinstruct.measure.fit_warnings import beware
+from fakeinstruct.measure.fitting import aggregations, asked_of
 from fakeinstruct.measure.reading import read_answers
 from fakeinstruct.measure.scores import Scores
 
@@ -218,7 +219,7 @@ def _fit(
         "fitted_expert": meta.expert_sha256 if in_protocol else None,
     }
     before = readout if readout.scale is not None and readout.bias is not None else None
-    return FittedReadout(readout.model_copy(update=update), len(scores), beware(scores.fake), before)
+    return FittedReadout(readout.model_copy(update=update), len(scores), beware(scores, scale), before)
 
 
 def _unfit(reason: UnavailableError, scores: Scores, split: Split, folder: Path) -> FakeInstructError:

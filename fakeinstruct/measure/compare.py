@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,15 +12,14 @@ import numpy as np
 from fakeinstruct.base.versions import versions
 from fakeinstruct.chains.store import ChainSet
 from fakeinstruct.forensics.answers import AnswerSet
-from fakeinstruct.measure import detection
 from fakeinstruct.measure.alignment import Aligned, align, check_alike
 from fakeinstruct.measure.bootstrap import DRAWS
 from fakeinstruct.measure.compare_figures import adjusted, compared, most_different, per_generator, verdicts
 from fakeinstruct.measure.compare_files import Side, write_comparison
 from fakeinstruct.measure.detector_table import DetectorTable
-from fakeinstruct.measure.figure import UnavailableError
 from fakeinstruct.measure.fitting import Fit, fit
 from fakeinstruct.measure.reading import read_answers
+from fakeinstruct.measure.report_head import DETECTOR, EXPERT, against_chance
 
 PACKAGES = ("numpy", "scipy", "matplotlib", "pyarrow")
 """Packages whose version can change a figure or a drawing."""
@@ -68,15 +67,16 @@ def compare(
     fits = fit(validation.a), fit(validation.b)
     test = both.split("test")
     conditions = sorted(set(both.a.condition[both.a.split == "test"]) - {"clean"})
+    overall = compared(test, fits, seed).json()
     figures: dict[str, Any] = {
-        "overall": compared(test, fits, seed).json(),
+        "overall": overall,
         "verdicts": verdicts(test).json(),
         "per_generator": adjusted(per_generator(test)),
         "per_condition": adjusted(
             {name: compared(both.split("test", name), fits, seed).json() for name in conditions}
         ),
         "most_different": most_different(test),
-        "remarks": _remarks(test, (a, b)),
+        "remarks": _remarks(test, overall, (a, b), fits),
         "provenance": _provenance((a, b), both, validation, fits, seed),
     }
     root = (
@@ -91,7 +91,9 @@ def compare(
     return figures
 
 
-def _remarks(test: Aligned, sets: tuple[AnswerSet, AnswerSet]) -> list[str]:
+def _remarks(
+    test: Aligned, overall: Mapping[str, Any], sets: tuple[AnswerSet, AnswerSet], fits: tuple[Fit, Fit]
+) -> list[str]:
     """What to know before a difference is believed."""
     found = []
     if np.array_equal(test.a.margin, test.b.margin):
@@ -102,24 +104,20 @@ def _remarks(test: Aligned, sets: tuple[AnswerSet, AnswerSet]) -> list[str]:
         found.append(
             f"Margins were aggregated by {sets[0].meta.aggregation} and by {sets[1].meta.aggregation}."
         )
-    for name, each in (("A", test.a), ("B", test.b)):
-        try:
-            if (area := detection.auc(each.fake, each.margin)) < 0.5:
-                found.append(
-                    f"{name} has an AUC of {area:.3f}, below chance: it may have fake and real reversed."
-                )
-        except UnavailableError:
-            pass
-    tables = [
-        f"{name}: {remark}"
-        for name, each in zip("AB", sets, strict=True)
-        for remark in _said(each)["remarks"]
-    ]
-    return [*found, *tables, TRAINING]
+    for side, each, fitted in zip("ab", sets, fits, strict=True):
+        found += [f"{side.upper()}: {remark}" for remark in _of_one(side, overall["auc"], each, fitted)]
+    return [*found, TRAINING]
 
 
-def _said(each: AnswerSet) -> Mapping[str, Any]:
-    return each.said if isinstance(each, DetectorTable) else {"remarks": []}
+def _of_one(side: str, auc: Mapping[str, Any], each: AnswerSet, fitted: Fit) -> Iterator[str]:
+    """What to know of one of the two."""
+    own = {
+        name: auc[f"{side}{end}"] for name, end in (("auc", ""), ("auc_low", "_low"), ("auc_high", "_high"))
+    }
+    if doubt := against_chance(own, DETECTOR if isinstance(each, DetectorTable) else EXPERT):
+        yield doubt
+    if fitted.warning:
+        yield f"beware of the calibrated figures: {fitted.warning}"
 
 
 def _root(each: AnswerSet) -> Path | None:

@@ -13,8 +13,10 @@ from fakeinstruct.base.images import load_image, resolve_under
 from fakeinstruct.base.page import data_uri, environment, number
 from fakeinstruct.measure import plots_compare
 from fakeinstruct.measure.report_gallery import LONGEST_TEXT, SHOWN_SIDE
+from fakeinstruct.measure.report_head import by_generator
 from fakeinstruct.measure.report_markdown import plain_line
-from fakeinstruct.measure.scores import Scores
+from fakeinstruct.measure.scores import UNNAMED, Scores
+from fakeinstruct.measure.table_said import rows_line
 
 NAMES = {
     "accuracy": "accuracy at 0.5",
@@ -62,7 +64,8 @@ def write_comparison(
         for side in ("a_nearer", "b_nearer")
     }
     known = {"figures": figures, "auc": figures["overall"]["auc"], "rows": rows, "p": figures["provenance"]}
-    known["missing"] = missing(rows)
+    known |= {"missing": missing(rows), "tables": _tables(figures["provenance"])}
+    known["generators"] = by_generator(figures)
     drawings = _drawings(figures, sides)
     for name, jinja in (("compare.html", page), ("compare.md", text)):
         template = jinja.get_template(f"{name}.jinja")
@@ -97,6 +100,12 @@ def missing(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[str]]:
     return found
 
 
+def _tables(provenance: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """What is to be known of the sides that are tables, with `line`, which says what rows were used."""
+    read = {side.upper(): provenance[side]["table"] for side in "ab"}
+    return {side: {**said, "line": rows_line(said)} for side, said in read.items() if said}
+
+
 def _why(overall: Mapping[str, Any], name: str) -> list[str]:
     reasons = [
         why for key, why in overall["unavailable"].items() if key == name or key.startswith(f"{name}.")
@@ -121,15 +130,16 @@ def _drawings(figures: Mapping[str, Any], sides: tuple[Side, Side]) -> dict[str,
         drawings["against"] = plots_compare.margins_against(a, b, figures["provenance"]["seed"])
     if figures["overall"]["auc"]["difference"] is not None:
         drawings["rocs"] = plots_compare.both_rocs(a, b)
-    if any(row["auc"]["difference"] is not None for row in figures["per_generator"].values()):
-        drawings["differences"] = plots_compare.difference_bars(figures["per_generator"])
+    generators = by_generator(figures)
+    if any(row["auc"]["difference"] is not None for row in generators.values()):
+        drawings["differences"] = plots_compare.difference_bars(generators)
     return drawings
 
 
 def _card(row: Mapping[str, Any], sides: tuple[Side, Side], root: Path | None) -> dict[str, Any]:
     image = row["image"]
     texts = [(side.texts.get(image) or "")[:LONGEST_TEXT] for side in sides]
-    card = {**row, "texts": texts}
+    card = {**row, "texts": texts, "generator": row["generator"].replace(UNNAMED, "")}
     path = next((side.paths[image] for side in sides if image in side.paths), None)
     try:
         if root is None or path is None:

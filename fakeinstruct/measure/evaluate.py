@@ -6,17 +6,18 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from fakeinstruct.base.errors import Rejects
+from fakeinstruct.base.errors import Rejects, UsageError, printable
 from fakeinstruct.base.files import sha256_file, write_json
+from fakeinstruct.base.progress import console
 from fakeinstruct.chains.schema import Split
-from fakeinstruct.chains.store import ChainSet
-from fakeinstruct.forensics.answers import AnswerSet
+from fakeinstruct.forensics.answer_folder import check_same
+from fakeinstruct.forensics.answers import AnswerSet, open_answers
 from fakeinstruct.forensics.expert import Expert
 from fakeinstruct.forensics.protocol import Evaluation
-from fakeinstruct.forensics.score import score
+from fakeinstruct.forensics.score import make_meta, score
 from fakeinstruct.forensics.server import Server
-from fakeinstruct.measure.boxes import box_figures
 from fakeinstruct.measure.evaluations.contents import Contents, content_figures
+from fakeinstruct.measure.evaluations.fits import warnings
 from fakeinstruct.measure.evaluations.leaks import leaks
 from fakeinstruct.measure.evaluations.needs import Given
 from fakeinstruct.measure.evaluations.own_reals import mapped_reals
@@ -26,7 +27,6 @@ from fakeinstruct.measure.fitting import Fit, aggregations, apply, asked_readout
 from fakeinstruct.measure.reading import read_answers
 from fakeinstruct.measure.run import measure
 from fakeinstruct.measure.scores import Scores
-from fakeinstruct.measure.words import word_figures
 
 CALIBRATION = "calibration.json"
 """Scale, bias and threshold that the protocol fitted on validation answers; the expert's folder is not touched."""
@@ -66,6 +66,12 @@ def evaluate(
     """
     out, rejects = Path(out), Rejects() if rejects is None else rejects
     plan = make_plan(expert, evaluation, given)
+    check_answers(expert, plan, given, out)
+    for remark in (
+        *plan.remarks,
+        *warnings(evaluation, given),
+    ):  # before the long work, while it can be stopped
+        console.print(f"beware: {printable(remark)}", markup=False, highlight=False, soft_wrap=True)
     answers = []
     unanswered, unread = Rejects(rejects.share), Rejects(rejects.share)  # of one limit each
     for folder, each in zip(folders(out, len(given)), given, strict=True):
@@ -92,6 +98,37 @@ def evaluate(
 def folders(out: Path, count: int) -> list[Path]:
     """Where the answers about each set of items go."""
     return [out / "answers"] if count == 1 else [out / f"answers-{number}" for number in range(1, count + 1)]
+
+
+def check_answers(expert: Expert | Server, plan: Plan, given: Sequence[Given], out: Path) -> int:
+    """See that what was answered in a folder was answered by this very run, and count it.
+
+    Args:
+        expert: Who is asked.
+        plan: What.
+        given: What it is asked about.
+        out: The run's folder.
+
+    Returns:
+        How many answers stand there.
+
+    Raises:
+        UsageError: If answers of another run stand there: another expert's, protocol's, or to other items.
+    """
+    own = folders(out, len(given))
+    others = [folder for folder in sorted(out.glob("answers*")) if folder not in own]
+    if others:
+        raise UsageError(
+            f"holds answers about another number of sets than {len(given)}",
+            file=others[0],
+            hint="Give another --out, or remove the folder.",
+        )
+    count = 0
+    for folder, each in zip(own, given, strict=True):
+        if (folder / "meta.json").is_file():
+            check_same(folder, make_meta(expert, each.set, plan.asking, plan.readouts))
+            count += sum(1 for _ in open_answers(folder).answered())
+    return count
 
 
 def added_figures(
@@ -121,22 +158,7 @@ def added_figures(
     if isinstance(how.reals, dict):
         test = scores.where((scores.split == "test") & (scores.condition == "clean"))
         found["mapped_reals"] = mapped_reals(test, how.reals)
-    if plan.asking.open:
-        found["open"] = {
-            str(each.set.folder): _open_figures(own, each.set, seed)
-            for each, own in zip(given, answers, strict=True)
-        }
     return found
-
-
-def _open_figures(answers: AnswerSet, chains: ChainSet, seed: int) -> dict[str, Any]:
-    """Figures of the answers to a benchmark's open questions, beside annotators' words and regions."""
-    rows = [row | {"kind": "verdict"} for row in answers.table().to_pylist() if row["kind"] == "open"]
-    listed = Rejects(1.0)  # bad chains were listed when the set was asked about
-    return {
-        "words": word_figures(rows, chains, seed=seed, rejects=listed),
-        "boxes": box_figures(rows, chains, seed=seed, rejects=listed),
-    }
 
 
 def _submit(answers: Sequence[AnswerSet], out: Path) -> dict[str, Any]:

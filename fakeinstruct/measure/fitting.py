@@ -13,16 +13,13 @@ from fakeinstruct.expert.card import UNFITTED, Aggregation, Readout
 from fakeinstruct.forensics.answers import AnswerSet
 from fakeinstruct.measure import calibration, detection
 from fakeinstruct.measure.figure import UnavailableError, rounded
+from fakeinstruct.measure.fit_warnings import beware, beware_stored
 from fakeinstruct.measure.joining import Asked, ByPrompt, join_prompts
 from fakeinstruct.measure.scores import Scores
 
 OWN = "validation split of the answers"
 STORED = "expert.json"
 PROTOCOL = "protocol"
-
-FEW = 20
-"""Fewer images of a label than this tell little of scale and bias: a fit on them is warned of."""
-
 
 Covariance = tuple[tuple[float, float], tuple[float, float]]
 
@@ -124,7 +121,7 @@ def fit(validation: Scores) -> Fit:
         OWN,
         len(validation),
         _covariance(validation, *found),
-        warning=beware(validation.fake),
+        warning=beware(validation, found[0]),
     )
 
 
@@ -134,18 +131,6 @@ def _covariance(validation: Scores, scale: float, bias: float) -> Covariance | N
     except UnavailableError:
         return None
     return (a, b), (b, c)
-
-
-def beware(fake: NDArray[np.bool_]) -> str | None:
-    """What to say of a fit on few images; `fake` is their truth, shape (n,)."""
-    return beware_of(int(fake.sum()), int((~fake).sum()))
-
-
-def beware_of(fakes: int, reals: int) -> str | None:
-    """What to say of a fit on so many images."""
-    if min(fakes, reals) >= FEW:
-        return None
-    return f"fitted on {fakes:,} fake and {reals:,} real images, which is few: it would differ on others"
 
 
 def stored_fit(
@@ -178,7 +163,7 @@ def stored_fit(
         n=min((sum(n.values()) for n in counts), default=None),
         fitted_on="; ".join(dict.fromkeys(each.fitted_on or "not recorded" for each in chosen)),
         stored=chosen,
-        warning=beware_of(fewest.get("fake", 0), fewest.get("real", 0)) if fewest else None,
+        warning=beware_stored([each.scale or 0.0 for each in chosen], fewest),
         reason="no validation images to fit a threshold on",
     )
 

@@ -9,11 +9,11 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from fakeinstruct.base.errors import FakeInstructError, RecordError, Rejects
+from fakeinstruct.base.errors import FakeInstructError, RecordError, Rejects, UsageError
 from fakeinstruct.base.files import fingerprint, stable_seed
 from fakeinstruct.base.progress import track
 from fakeinstruct.chains.store import ChainSet
@@ -97,7 +97,11 @@ class Judge:
         cases = _cases(parts, chains, self, rejects)
         every = {case.asked: case for some in cases.values() for case in some}
         if not every:
-            raise FakeInstructError("no test image has both a text and words of annotators", file=chains.folder)
+            raise FakeInstructError(
+                "no test image has both a text and words of annotators",
+                file=chains.folder,
+                hint="Without a judge, words.beside.left_out of the figures says why.",
+            )
         folder = Path(out)
         claim_folder(folder, self.meta)
         replies = read_replies(folder)
@@ -162,7 +166,10 @@ def _server(url: str, model: str | None, patience: Patience) -> Server:
         async with server.connection() as connection:
             return await served_model(connection)
 
-    return Server(server.url, run_to_end(only_model()), server.key, patience=patience)
+    try:
+        return replace(server, model=run_to_end(only_model()))
+    except UsageError as error:  # `score` names it otherwise
+        raise UsageError(error.problem, file=server.url, hint="Name one with --judge-model.") from None
 
 
 def _cases(

@@ -7,8 +7,9 @@ from pathlib import Path
 
 from fakeinstruct.base.errors import UsageError, from_os_error
 from fakeinstruct.measure.beside import CACHE
+from fakeinstruct.measure.written import JUDGED
 
-REPORT = ("figures.json", "figures.md", "report.html", "rejects.jsonl", CACHE)
+REPORT = ("figures.json", "figures.md", "report.html", "rejects.jsonl", CACHE, JUDGED)
 COMPARISON = ("compare.json", "compare.md", "compare.html", "rejects.jsonl")
 EVALUATION = (*REPORT, "answers", "answers-[0-9]*", "calibration.json", "submission")
 

@@ -88,5 +88,5 @@ def difference_bars(table: Mapping[str, Mapping[str, Any]]) -> str:
                 axes.hlines(place, row["low"], row["high"], color=GREY, linewidth=2)
         axes.axvline(0, color=GREY, linewidth=0.8)
         axes.set_yticks(range(len(drawn)), [shortened(name) for name, _ in drawn])
-        axes.set_xlabel("AUC of A less AUC of B, 95 % interval (right of 0: A is better)")
+        axes.set_xlabel("AUC of A less AUC of B, 95 % interval (right of 0: A is higher)")
         return svg(figure, "differences", "Difference of the AUCs by generator")

@@ -33,8 +33,8 @@ MOST_GENERATORS = 60
 """Generators with a bar each; of more the worst are drawn, and the table has them all."""
 
 
-def roc(expert: Scores, baselines: Mapping[str, Scores]) -> str:
-    """ROC curves of the expert and the baselines on the test images."""
+def roc(expert: Scores, baselines: Mapping[str, Scores], who: str = "expert") -> str:
+    """ROC curves of the expert, or whoever is measured, and the baselines on the test images."""
     from sklearn.metrics import roc_curve
 
     with canvas("roc", 3.6, 3.5) as (figure, (axes,)):
@@ -43,12 +43,12 @@ def roc(expert: Scores, baselines: Mapping[str, Scores]) -> str:
             x, y, _ = roc_curve(scores.fake, rankdata(scores.margin))
             axes.plot(x, y, color=colour, linewidth=1.2, label=shortened(name, 24))
         x, y, _ = roc_curve(expert.fake, rankdata(expert.margin))  # infinite margins have a rank too
-        axes.plot(x, y, color=EXPERT, label="expert")
+        axes.plot(x, y, color=EXPERT, label=who)
         axes.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01), aspect="equal")
         axes.set(xlabel="share of reals called fake", ylabel="share of fakes called fake")
         handles, labels = axes.get_legend_handles_labels()
         axes.legend(handles[::-1], labels[::-1], loc="lower right")
-        return svg(figure, "roc", f"ROC curves of {' and '.join(['the expert', *baselines])}")
+        return svg(figure, "roc", f"ROC curves of {' and '.join([f'the {who}', *baselines])}")
 
 
 def margins(scores: Scores) -> str:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
-from collections.abc import Collection, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, get_args
 
@@ -51,6 +51,7 @@ class Answers:
         unsplit: Verdict rows without a split, which count as test.
         lacking: Images that an answer to some prompt is missing of.
         speechless: Clean images by split that got no score because what was written has no verdict.
+        skipped_images: Number of images that skipped rows are about, as (kind, split) to count.
     """
 
     scores: Scores
@@ -66,12 +67,14 @@ class Answers:
     unsplit: int = 0
     lacking: int = 0
     speechless: Counter[str] = field(default_factory=Counter)
+    skipped_images: Mapping[tuple[str, str], int] = field(default_factory=dict)
 
     def skipped_of(self, kind: str, split: str) -> dict[str, Any]:
-        """Number of skipped rows of a kind in a split, and the reasons, most frequent first."""
+        """Number of skipped rows of a kind in a split, of images, and the reasons, most frequent first."""
         reasons = Counter({why: n for (k, s, why), n in self.skipped.items() if (k, s) == (kind, split)})
         return {
             "n": reasons.total(),
+            "images": self.skipped_images.get((kind, split), 0),
             "reasons": dict(sorted(reasons.items(), key=lambda each: (-each[1], each[0]))),
         }
 
@@ -100,10 +103,10 @@ def read_answers(answers: Sequence[AnswerSet], aggregation: Aggregation | None =
     """
     _check_sets(answers, aggregation)
     columns = COLUMNS if aggregation is None else (*COLUMNS, *LOGITS)
-    # what is answered in words alone ("open") has no score
-    rows = [row for each in answers for row in _rows(each, columns) if row["kind"] != "open"]
+    rows = _together(_rows(each, columns) for each in answers)
     _check_repeats(rows)
     skipped: Counter[tuple[str, str, str]] = Counter()
+    about: dict[tuple[str, str], set[str]] = defaultdict(set)
     silent: dict[str, str] = {}
     kept: dict[str, Rows] = {"verdict": [], "choice": [], "prior": [], "intervention": [], "pair": []}
     for row in rows:
@@ -117,6 +120,7 @@ def read_answers(answers: Sequence[AnswerSet], aggregation: Aggregation | None =
         if reason:
             split = row["split"] or "test"
             skipped[kind, split, reason] += 1
+            about[kind, split].add(row["chain"])
             if reason == NO_VERDICT and kind == "verdict" and is_clean(row):
                 silent[row["chain"]] = split
         else:
@@ -139,6 +143,7 @@ def read_answers(answers: Sequence[AnswerSet], aggregation: Aggregation | None =
         unsplit=sum(not row["split"] for row in verdicts),
         lacking=lacking(by_prompt),
         speechless=Counter(split for chain, split in silent.items() if chain not in scored),
+        skipped_images={key: len(images) for key, images in about.items()},
     )
 
 
@@ -196,10 +201,29 @@ def _rows(answers: AnswerSet, columns: Sequence[str]) -> Rows:
     return rows
 
 
+def _together(sets: Iterable[Rows]) -> Rows:
+    """The rows of all sets but those answered in words alone ("open"), which have no score.
+
+    Of a prior that several sets were asked for, the first set's counts: the same pictures, maybe in another size.
+    """
+    found: Rows = []
+    known: set[tuple[Any, ...]] = set()
+    for rows in sets:
+        own = [row for row in rows if row["kind"] == "prior"]
+        found += [row for row in rows if row["kind"] not in ("open", "prior")]
+        found += [row for row in own if _key(row) not in known]
+        known |= {_key(row) for row in own}
+    return found
+
+
+def _key(row: Mapping[str, Any]) -> tuple[Any, ...]:
+    return tuple(row[name] for name in KEY)
+
+
 def _check_repeats(rows: Rows) -> None:
     seen: set[tuple[Any, ...]] = set()
     for row in rows:
-        key = tuple(row[name] for name in KEY)
+        key = _key(row)
         if key in seen:
             raise FakeInstructError(
                 "was answered twice in the same way", record=row["item"], hint="Name each answer set once."

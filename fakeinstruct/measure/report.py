@@ -7,17 +7,20 @@ from dataclasses import dataclass
 from typing import Any
 
 from fakeinstruct.base.page import environment
-from fakeinstruct.measure import plots_detector, plots_spread
+from fakeinstruct.measure import plots_boxes, plots_detector, plots_spread, plots_words
 from fakeinstruct.measure.calibration import probability, reliability
 from fakeinstruct.measure.evaluations.tables import protocol_tables
 from fakeinstruct.measure.figure import UnavailableError
 from fakeinstruct.measure.low_mass import mass_warning
-from fakeinstruct.measure.report_cells import Table, named, part, shown
+from fakeinstruct.measure.report_cells import Table, part, shown
 from fakeinstruct.measure.report_every import every_figure
 from fakeinstruct.measure.report_gallery import Pictures, gallery
+from fakeinstruct.measure.report_head import by_generator, doubts, read_tables, subject
 from fakeinstruct.measure.report_missing import missing_figures, missing_sections, no_transfer
 from fakeinstruct.measure.report_tables import pairs, seeds, transfer
+from fakeinstruct.measure.report_written import WRITTEN
 from fakeinstruct.measure.scores import Scores
+from fakeinstruct.measure.table_said import rows_line
 
 SHOWN_REASONS = 40
 """Reasons of skipped answers that the page lists; `figures.json` has them all."""
@@ -54,28 +57,32 @@ def render(figures: Mapping[str, Any], material: Material) -> str:
     return jinja.get_template("report.html.jinja").render(
         figures=figures,
         test=figures["overall"]["test"],
-        experts={"expert": figures, **figures["baselines"]},
+        experts={subject(figures): figures, **figures["baselines"]},
+        who=subject(figures),
+        doubts=doubts(figures),
+        tables=read_tables(figures),
+        rows_line=rows_line,
+        generators=by_generator(figures),
         reasons=missing_figures(figures),
         absent=missing_sections(figures),
         low_mass=mass_warning(figures),
-        every=every_figure(figures["overall"]["test"]),
+        every=every_figure(figures["overall"]["test"], subject(figures)),
         skipped=_skipped(figures),
         shown_reasons=SHOWN_REASONS,
         drawings=drawings(figures, material),
         carried=transfer(figures) if no_transfer(figures) is None else None,
-        plain={name: table(figures) for name, table in PLAIN.items() if part(figures, name)},
+        plain={name: made(figures[name]) for name, made in PLAIN.items() if part(figures, name)},
         protocol_tables=protocol_tables(figures),
         mistakes=gallery(material.test, material.calibrated, material.pictures),
     )
 
 
 PLAIN: dict[str, Callable[[Mapping[str, Any]], list[Table]]] = {
-    "pair_verdicts": lambda figures: [pairs(figures)],
-    "seeds": lambda figures: [seeds(figures)],
-    "words": lambda figures: named("words", figures["words"]),
-    "boxes": lambda figures: named("boxes", figures["boxes"]),
+    "pair_verdicts": lambda row: [pairs({"pair_verdicts": row})],
+    "seeds": lambda row: [seeds({"seeds": row})],
+    **WRITTEN,
 }
-"""Parts of the figures that the page shows as tables and nothing more."""
+"""Parts of the figures that the page shows as they come: drawings if there are any, and then tables."""
 
 
 def _interval(row: Mapping[str, Any]) -> str:
@@ -111,8 +118,8 @@ def drawings(figures: Mapping[str, Any], material: Material) -> dict[str, Any]:
         both = {
             name: each for name, each in material.baselines.items() if each.fake.any() and not each.fake.all()
         }
-        found["roc"] = plots_detector.roc(test, both)
-        rows = {"expert": figures["per_generator"]}
+        found["roc"] = plots_detector.roc(test, both, subject(figures))
+        rows = {subject(figures): by_generator(figures)}
         rows |= {name: each["per_generator"] for name, each in figures["baselines"].items()}
         found["generators"] = plots_detector.generator_bars(rows, figures["generators"]["worst"])
     found["conditions"] = plots_spread.robustness(figures["overall"]["test"], figures["per_condition"])
@@ -129,6 +136,8 @@ def drawings(figures: Mapping[str, Any], material: Material) -> dict[str, Any]:
         for kind, row in figures["interventions"].items()
         if row["cited"] is not None
     }
+    found["words"] = plots_words.word_drawings(figures["words"]) if figures["words"] else {}
+    found["boxes"] = {"boxes": plots_boxes.box_plot(figures["boxes"])} if part(figures, "boxes.n") else {}
     return found
 
 

@@ -33,7 +33,7 @@ PROBABLE = ("brier", "nll", "ece", "smooth_ece")
 """Figures of a probability, each of the unfitted and of the calibrated one."""
 
 
-def every_figure(row: Mapping[str, Any]) -> Table:
+def every_figure(row: Mapping[str, Any], who: str = "expert") -> Table:
     """Every figure of some images with its interval, and what it stays under by chance alone in 95 % of draws.
 
     For a perfectly calibrated scorer that is the chance in these images; for one of fitted scale and bias, also that
@@ -50,7 +50,7 @@ def every_figure(row: Mapping[str, Any]) -> Table:
             if name in each
         ]
     head = ("figure", "value", "95 % interval", "a perfect scorer stays under", "fitted, it stays under")
-    return Table(f"the expert, {row['n']:,} images", head, tuple(rows))
+    return Table(f"the {who}, {row['n']:,} images", head, tuple(rows))
 
 
 def _bands(row: Mapping[str, Any], name: str) -> tuple[float | str, float | str]:

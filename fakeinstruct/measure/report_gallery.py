@@ -16,7 +16,7 @@ from fakeinstruct.base.page import data_uri
 from fakeinstruct.chains.store import ChainSet
 from fakeinstruct.forensics.answers import AnswerSet
 from fakeinstruct.measure.calibration import probability
-from fakeinstruct.measure.scores import Scores
+from fakeinstruct.measure.scores import UNNAMED, Scores
 
 MISTAKES = 8
 """Surest mistakes shown of each label."""
@@ -98,7 +98,7 @@ def _card(test: Scores, index: int, calibrated: bool, pictures: Pictures) -> dic
         "image": image,
         "probability": float(probability((test.margin if test.logit[index] else test.calibrated)[index])),
         "calibrated": float(probability(test.calibrated[index])) if calibrated else None,
-        "source": test.generator[index] or test.manipulation[index].replace("none", "") or "unprocessed",
+        "source": _source(test, index),
         "text": text if text is None or len(text) <= LONGEST_TEXT else f"{text[: LONGEST_TEXT - 1]}…",
         "named": list(pictures.named.get(image, ()))[:MOST_BOXES],
         "cited": list(pictures.cited.get(image, ()))[:MOST_BOXES],
@@ -107,6 +107,12 @@ def _card(test: Scores, index: int, calibrated: bool, pictures: Pictures) -> dic
         return {**card, "picture": _picture(pictures, image), "missing": None}
     except RecordError as error:
         return {**card, "picture": None, "missing": error.problem}
+
+
+def _source(test: Scores, index: int) -> str:
+    """What made the image, as far as anybody said."""
+    generator, manipulation = str(test.generator[index]), str(test.manipulation[index])
+    return generator.replace(UNNAMED, "") or manipulation.replace("none", "unprocessed")
 
 
 def _picture(pictures: Pictures, image: str) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 
 from fakeinstruct.measure.low_mass import mass_warning
 from fakeinstruct.measure.report_cells import Table, shown
+from fakeinstruct.measure.report_head import doubts, table_lines
 from fakeinstruct.measure.report_missing import missing_figures, missing_sections
 from fakeinstruct.measure.report_tables import tables
 
@@ -25,20 +26,31 @@ def _lines(figures: Mapping[str, Any]) -> Iterator[str]:
     provenance, test = figures["provenance"], figures["overall"]["test"]
     yield f"# Figures of {plain_line(provenance['answers'][0]['expert'])}"
     yield ""
-    counts = f"{test['n_fake']:,} fake, {test['n_real']:,} real, from {test['n_groups']:,} sources"
+    counts = f"{test['n_fake']:,} fake, {test['n_real']:,} real"
+    counts += f", from {test['n_groups']:,} sources" if test["n_groups"] != test["n"] else ""
     yield f"- images of the test split: {test['n']:,} ({counts}); positive class: fake"
     yield f"- probability: {plain_line(provenance['probability'])}"
     yield f"- seed {provenance['seed']}; Python {provenance['python']}; {_named(provenance['packages'])}"
     for prompt, count in provenance["prompts"].items():
-        yield f"- asked {count:,} times: “{plain_line(prompt)}”"
+        if prompt:
+            yield f"- asked {count:,} times: “{plain_line(prompt)}”"
     for each in provenance["answers"]:
-        yield f"- answers of expert `{each['expert_sha256']}` to items `{each['items_sha256']}`"
+        yield f"- {_hashes(each, bool(provenance['tables']))}"
+    yield from (f"- {plain_line(line)}" for line in table_lines(figures))
     yield f"- calibrated by: {plain_line(provenance['fit']['source'] or provenance['fit']['reason'] or '')}"
+    yield from (f"- {plain_line(doubt)}" for doubt in doubts(figures))
     if warning := mass_warning(figures):
         yield f"- beware: {plain_line(warning)}"
     for table in tables(figures):
         yield from ("", f"## {plain_line(table.title)}", "", *_table(table))
     yield from _missing(figures)
+
+
+def _hashes(meta: Mapping[str, Any], table: bool) -> str:
+    expert, items = meta["expert_sha256"], meta["items_sha256"]
+    if not table:
+        return f"answers of expert `{expert}` to items `{items}`"
+    return f"scores of table `{expert}`" + (f", images of `{items}`" if items != expert else "")
 
 
 def _table(table: Table) -> Iterator[str]:
@@ -54,12 +66,16 @@ def _row(cells: Any) -> str:
 def _missing(figures: Mapping[str, Any]) -> Iterator[str]:
     skipped = figures["overall"]["test"]["skipped"]
     if skipped["n"]:
-        yield from ("", "## skipped", "")
+        yield from ("", f"## skipped: {skipped['n']:,} answers about {_images(skipped['images'])}", "")
         yield from (f"- {count:,}: {plain_line(reason)}" for reason, count in skipped["reasons"].items())
     yield from ("", "## missing, and why", "")
     for reason, names in missing_figures(figures).items():
-        yield f"- {plain_line(', '.join(names))}: {plain_line(reason)}"
+        yield f"- {plain_line('; '.join(names))}: {plain_line(reason)}"
     yield from (f"- {what}: {plain_line(why)}" for what, why in missing_sections(figures).items())
+
+
+def _images(n: int) -> str:
+    return f"{n:,} image{'s' if n != 1 else ''}"
 
 
 def _named(versions: Mapping[str, str]) -> str:

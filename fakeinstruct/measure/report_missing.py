@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from fakeinstruct.measure.report_cells import part
+from fakeinstruct.measure.report_head import EXPERT, by_generator, subject
 
 ASKED_BY = {
     "per_generator": ("figures by generator", "no fakes in the test split"),
@@ -19,20 +20,34 @@ ASKED_BY = {
     "baselines": ("baselines", "none was asked for: 'measure --baseline'"),
     "seeds": ("spread over training seeds", "only one expert: 'measure --beside'"),
     "words": ("words", "no written answers: 'score --explain'"),
+    "open": ("open questions", "none was asked: 'evaluate' of a benchmark that has some"),
     "boxes": ("boxes", "no written answer names a box: 'score --explain'"),
 }
 """Parts of `figures.json`, what they are called, and why there may be none."""
 
+OF_A_TABLE = {
+    "per_generator": ASKED_BY["per_generator"],
+    "per_condition": ("robustness curves", "the table names no processing: --column condition=NAME"),
+    "baselines": ASKED_BY["baselines"],
+}
+"""The same of a table of scores, which can have no other part."""
+
 
 def missing_sections(figures: Mapping[str, Any]) -> dict[str, str]:
     """What this report lacks as a whole, and why."""
-    found = {name: why for path, (name, why) in ASKED_BY.items() if part(figures, path) is None}
-    if reason := no_transfer(figures):
+    table = bool(figures["provenance"]["tables"])
+    asked_by = OF_A_TABLE if table else ASKED_BY
+    found = {name: why for path, (name, why) in asked_by.items() if part(figures, path) is None}
+    unnamed = figures["per_generator"] and not by_generator(figures)
+    if unnamed:
+        said = "the table names no generator: --column generator=NAME" if table else "no fake has a named one"
+        found["figures by generator"] = said
+    elif reason := no_transfer(figures):
         found["calibration transfer"] = reason
     asked = figures["prompts"]["prompts"]
     if asked > len(figures["prompts"]["per_prompt"]):
         found["prompt spread"] = f"{asked:,} wordings are too many for a row each"
-    elif asked < 2:
+    elif asked < 2 and not table:
         found["prompt spread"] = "fewer than two wordings were asked: 'score --prompts'"
     return found
 
@@ -51,8 +66,8 @@ def no_transfer(figures: Mapping[str, Any]) -> str | None:
 def missing_figures(figures: Mapping[str, Any]) -> dict[str, list[str]]:
     """Why figures of the test split are missing: reason to `who: figure` names."""
     reasons: dict[str, list[str]] = {}
-    for who, each in {"expert": figures, **figures["baselines"]}.items():
+    for who, each in {subject(figures): figures, **figures["baselines"]}.items():
         for name, reason in each["overall"]["test"]["unavailable"].items():
-            if who == "expert" or name != "label_mass":  # a baseline has no label words
+            if who == EXPERT or name != "label_mass":  # baselines and tables have no label words
                 reasons.setdefault(reason, []).append(f"{who}: {name}")
     return reasons

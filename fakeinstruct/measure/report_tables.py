@@ -8,17 +8,19 @@ from typing import Any
 from fakeinstruct.measure.evaluations.tables import protocol_tables
 from fakeinstruct.measure.report_cells import Table, interval, named, part
 from fakeinstruct.measure.report_every import every_figure
+from fakeinstruct.measure.report_head import by_generator, subject
 from fakeinstruct.measure.report_missing import no_transfer
+from fakeinstruct.measure.report_written import written_tables
 
 PLAIN = ("average_precision", "accuracy_half", "accuracy_validation_threshold", "brier", "nll", "ece")
 """Rows of the headline after AUC and its interval, as they are called in `figures.json`."""
 
 
 def detectors(figures: Mapping[str, Any]) -> dict[str, Any]:
-    """All that have the tables of a detector: the expert, with its prior subtracted, and each baseline."""
+    """All that have the tables of a detector: the measured one, with its prior subtracted, and each baseline."""
     subtracted = figures["prior_subtracted"]
     beside = {"prior subtracted": subtracted} if subtracted else {}
-    return {"expert": figures, **beside, **figures["baselines"]}
+    return {subject(figures): figures, **beside, **figures["baselines"]}
 
 
 def headline(figures: Mapping[str, Any]) -> Table:
@@ -34,10 +36,11 @@ def headline(figures: Mapping[str, Any]) -> Table:
         (f"{name}, calibrated", *(test["calibrated"][name] for test in tests))
         for name in ("brier", "nll", "ece")
     ]
+    parts = {"per_manipulation": figures["per_manipulation"], "per_generator": by_generator(figures)}
     for title, what in (("per_manipulation", "auc, all {}"), ("per_generator", "auc, {}")):
         rows += [
             (what.format(name), *(each[title].get(name, {}).get("auc") for each in every.values()))
-            for name in figures[title]
+            for name in parts[title]
         ]
     for kind in ("generated", "edited"):
         means = [each["mean_per_group"][kind] for each in every.values()]
@@ -126,7 +129,7 @@ def interventions(figures: Mapping[str, Any], by_attribute: bool = True) -> Tabl
 def generators(figures: Mapping[str, Any]) -> Table:
     """AUC of each generator's fakes."""
     columns = ("generator", "n_fake", "n_real", "auc", "95 % interval", "average_precision")
-    rows = {**figures["per_generator"], **{f"all {k}": v for k, v in figures["per_manipulation"].items()}}
+    rows = {**by_generator(figures), **{f"all {k}": v for k, v in figures["per_manipulation"].items()}}
     return Table(
         "by generator",
         columns,
@@ -189,25 +192,27 @@ def choices(figures: Mapping[str, Any]) -> Table:
     )
 
 
+SPREAD = "prompts.spread"
 SECTIONS = {
-    "prompts.spread": "spread over prompts",
-    "words": "words",
-    "boxes": "boxes",
+    SPREAD: "spread over prompts",
 }
 """Parts of `figures.json` whose tables are made as they come, and their titles."""
 
 
 def tables(figures: Mapping[str, Any]) -> list[Table]:
     """Every table that these figures fill, in the order of the page."""
-    found = [headline(figures), every_figure(figures["overall"]["test"])]
+    found = [headline(figures), every_figure(figures["overall"]["test"], subject(figures))]
     found += protocol_tables(figures)
     found += [table(figures) for path, table in FILLED.items() if part(figures, path)]
+    found = [table for table in found if table.rows]
     if len(figures["prompts"]["per_prompt"]) > 1:
         found.append(prompts(figures))
     if no_transfer(figures) is None:
         found.append(transfer(figures))
-    known = ((title, part(figures, path)) for path, title in SECTIONS.items())
-    return found + [table for title, row in known if row for table in named(title, row)]
+    several = figures["prompts"]["prompts"] > 1
+    known = ((title, part(figures, path)) for path, title in SECTIONS.items() if several or path != SPREAD)
+    found += [table for title, row in known if row for table in named(title, row)]
+    return found + written_tables(figures)
 
 
 FILLED: dict[str, Callable[[Mapping[str, Any]], Table]] = {

@@ -23,6 +23,7 @@ from fakeinstruct.measure.figures import detector_figures
 from fakeinstruct.measure.fitting import Fit, aggregations, apply, asked_readouts, choose, fit, stored_fit
 from fakeinstruct.measure.interventions import intervention_figures
 from fakeinstruct.measure.joining import is_clean, join_prompts
+from fakeinstruct.measure.judge import Judge
 from fakeinstruct.measure.low_mass import low_mass
 from fakeinstruct.measure.pair_verdicts import pair_figures
 from fakeinstruct.measure.prior import PriorMargins, prior_figures, prior_margins, subtract
@@ -33,7 +34,8 @@ from fakeinstruct.measure.report_files import write_report
 from fakeinstruct.measure.report_gallery import Pictures, cited_regions, named_boxes, surest_mistakes
 from fakeinstruct.measure.scores import Scores
 from fakeinstruct.measure.seeds import seed_figures, seed_runs
-from fakeinstruct.measure.written import written_figures
+from fakeinstruct.measure.words_similarity import Encoder
+from fakeinstruct.measure.written import JUDGED, Readers, written_figures
 
 PACKAGES = ("numpy", "scipy", "scikit-learn", "matplotlib", "pyarrow", "torch")
 """Packages whose version can change a figure or a drawing."""
@@ -52,6 +54,8 @@ def measure(
     calibration: str | Path | None = None,
     seed: int = 0,
     protocol: Mapping[str, Any] | None = None,
+    encoder: Encoder | None = None,
+    judge: Judge | None = None,
     rejects: Rejects | None = None,
 ) -> dict[str, Any]:
     """Compute the figures of one expert's answers and write `figures.json`, `figures.md` and `report.html`.
@@ -74,6 +78,8 @@ def measure(
             default those that the validation answers give, else those that the readouts had when they were asked.
         seed: Seed of the baselines, the consistency bands and the bootstrap.
         protocol: What a protocol adds, see `evaluate`; the report shows it as `protocol` of the figures.
+        encoder: Compares the meaning of texts with that of annotators' words.
+        judge: Marks texts beside annotators' words; its replies are kept in `out`, and nothing is asked twice.
         rejects: Collects chains and images that cannot be read. Without it the first is raised.
 
     Returns:
@@ -81,8 +87,10 @@ def measure(
 
     Raises:
         UsageError: If a baseline is asked for without chains, or cannot be trained on them; if there is no prior
-            to subtract, no stored calibration, or the aggregation cannot be had.
-        FakeInstructError: If the answers are not those of one expert, or the folder cannot be written.
+            to subtract, no stored calibration, or the aggregation cannot be had; if there is an encoder or a judge,
+            and no chains.
+        FakeInstructError: If the answers are not those of one expert, the folder cannot be written, or the judge does
+            not answer.
     """
     everything = read_answers(answers, aggregation)
     out = Path(out)
@@ -90,6 +98,10 @@ def measure(
         baselines, beside, chains, None if expert is None else Path(expert), out / CACHE, seed, rejects
     )
     company.check(answers)
+    readers = Readers(encoder, judge, out / JUDGED)
+    readers.check(chains)
+    # first: a judge that does not answer shall not be found out after an hour of training baselines
+    written = written_figures(answers, chains, seed=seed, readers=readers, rejects=rejects)
     fitted = _fitted(everything, answers, aggregation, calibration)
     read = everything.without(fitted.items()) if fitted.items() else everything
     scores = apply(fitted, read.scores, read.by_prompt)
@@ -98,7 +110,7 @@ def measure(
     figures = expert_figures(read, scores, fitted, prior, seed)
     figures["prior_subtracted"] = _prior_subtracted(read, prior, seed) if subtract_prior else {}
 
-    figures |= written_figures(answers, chains, seed=seed, rejects=rejects)
+    figures |= written
     others, figures["baselines"] = company.figures(answers, scores)
     runs = seed_runs(answers[0], beside or {})
     figures["seeds"] = seed_figures({"expert": figures, **figures["baselines"]}, runs)

@@ -45,8 +45,8 @@ WRITTEN = (
     (
         re.compile(r"[+-]?[0-9]*,[0-9]+(e[+-]?[0-9]+)?", re.IGNORECASE),
         "have a decimal comma",
-        "Spreadsheets write one in much of Europe. Save the table with decimal points (0.93): in the spreadsheet, set "
-        "the language of numbers to English; with pandas, read_csv(FILE, sep=';', decimal=',').to_csv(NEW).",
+        "Spreadsheets write one in much of Europe. Save the table with decimal points (0.93): set the spreadsheet's "
+        "language to English, or with pandas: read_csv(FILE, sep=';', decimal=',').to_csv(NEW, index=False).",
     ),
     (
         re.compile(r"[+-]?[0-9]*[.,]?[0-9]+ *%"),

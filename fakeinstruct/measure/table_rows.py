@@ -20,7 +20,9 @@ LOOKED_AT = 100
 
 WANTED = "A table names its columns, in CSV in its first line, and has a row an image."
 
-COMMAS = "A decimal comma (0,93) or another comma inside a cell cuts it in two: write 0.93, or quote the cell."
+COMMAS = (
+    "A decimal comma (0,93) or another comma inside a cell cuts it in two: write 0.93, or quote the cell."
+)
 
 Numbered = Iterator[tuple[int, dict[str, Any] | RecordError]]
 """Records with their numbers; a `RecordError` where one cannot be read."""
@@ -62,9 +64,10 @@ def _separated(path: Path) -> Iterator[tuple[Sequence[str], Numbered]]:
         delimiter = "\t" if path.suffix.lower() == ".tsv" else max(",;\t", key=first.count)
         reader = csv.reader(file, delimiter=delimiter, strict=True)
         try:
-            columns = [name.strip() for name in next(filter(any, reader), [])]
+            named = next((row for row in reader if any(cell.strip() for cell in row)), [])
         except csv.Error as error:
             raise FakeInstructError(f"has no line that names its columns ({error})", file=path) from None
+        columns = [name.strip() for name in named]
         if len(set(columns)) < len(columns):
             raise FakeInstructError("names a column twice", file=path, record=1)
         yield columns, _split_rows(reader, columns)

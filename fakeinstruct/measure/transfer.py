@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from fakeinstruct.measure.calibration import fit_scale_bias, nll, probability, reliability
 from fakeinstruct.measure.figure import Row, UnavailableError
-from fakeinstruct.measure.fitting import FEW
+from fakeinstruct.measure.fit_warnings import FEW
 from fakeinstruct.measure.scores import Scores
 
 MOST_GENERATORS = 30

@@ -81,10 +81,10 @@ def verdict_figures(said: Sequence[Said], images: Images, seed: int) -> dict[str
         seed: Seed of the draws.
 
     Returns:
-        `accuracy` (a text without a verdict is wrong), `accuracy_fake` and `accuracy_real` of each label, `parsed`
-        (share of texts with a verdict), `agreement` with the sign of the margin (of texts with both; exactly 0 says
-        real), `outcomes`, by label the number of texts that say `fake`, `real` and `nothing`, `unparsed` with its
-        number `n`, `of_fakes`, `of_reals`, and `examples`.
+        `n`, `n_fake`, `n_real` labelled images; `accuracy` (a text without a verdict is wrong), `accuracy_fake` and
+        `accuracy_real` of each label, `parsed` (share of texts with a verdict), `agreement` with the sign of the margin
+        (of the `n_agreement` images that have both; exactly 0 says real), `outcomes`, by label the number of texts that
+        say `fake`, `real` and `nothing`, `unparsed` with its number `n`, `of_fakes`, `of_reals`, and `examples`.
     """
     labels = [one.label for one in said]
     right = np.array([np.nan if one.label is None else one.verdict == one.label for one in said], dtype=float)
@@ -95,7 +95,9 @@ def verdict_figures(said: Sequence[Said], images: Images, seed: int) -> dict[str
         for one in said
     ]
     nothing = "no text about a labelled test image"
-    row = Row()
+    row = Row(n=_images(images, [one is not None for one in labels]))
+    row.values |= {f"n_{label}": _images(images, [one is label for one in labels]) for label in Label}
+    row.values["n_agreement"] = _images(images, (~np.isnan(np.array(agree, dtype=float))).tolist())
     ratios = {"accuracy": mean_of(images.mean(right), nothing)}
     for label in Label:
         own = np.where([one is label for one in labels], right, np.nan)
@@ -108,6 +110,10 @@ def verdict_figures(said: Sequence[Said], images: Images, seed: int) -> dict[str
     row.values["outcomes"] = {str(label): _outcomes(said, label) for label in Label}
     row.values["unparsed"] = _unparsed([one for one in said if one.verdict is None])
     return row.json()
+
+
+def _images(images: Images, which: Sequence[bool]) -> int:
+    return len({*images.place[np.array(which, dtype=bool)].tolist()})
 
 
 def _outcomes(said: Sequence[Said], label: Label) -> dict[str, int]:

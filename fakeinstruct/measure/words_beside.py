@@ -70,8 +70,9 @@ def beside_figures(
         aids: A sentence encoder and a judge's marks, if any.
 
     Returns:
-        `by_writer`: "human", "model" or "dataset" to `n`, `words_of`, `writers` with their images, `bleu_1`, `bleu_2`,
-        `rouge_l`, `similarity`, the judge's marks and `overall`, FakeBench's, of the images that have all of them;
+        `by_writer`: "human", "model" or "dataset" to `n`, `n_marked` by the judge, `words_of`, `writers` with their
+        images, `bleu_1`, `bleu_2`, `rouge_l`, `similarity`, the judge's marks and `overall`, FakeBench's, of the images
+        that have all of them;
         `left_out`: images without words to compare with, by reason; `formula`; `encoder`.
     """
     own = [own_words(known[name]) if name in known else "no chain" for name in images.names]
@@ -124,7 +125,8 @@ def _figures(
     """Figures of the images that one kind of writer wrote about; `own` is None for all others."""
     which = np.array([each is not None for each in own])
     writers = Counter(each.writer for each in own if each)
-    row = Row(n=int(which.sum()), writers=dict(writers.most_common()))
+    marked = int((~np.isnan(columns[ASPECTS[0]][which])).sum())
+    row = Row(n=int(which.sum()), n_marked=marked, writers=dict(writers.most_common()))
     missing = {
         "similarity": "no sentence encoder was given" if aids.encoder is None else "no text",
         "overall": "needs similarity and a judge's marks of the same image",

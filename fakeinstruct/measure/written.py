@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pyarrow.compute as pc
+
 from fakeinstruct.base.errors import Rejects, UsageError
 from fakeinstruct.chains.store import ChainSet
 from fakeinstruct.forensics.answers import AnswerSet
@@ -14,13 +16,24 @@ from fakeinstruct.measure.boxes import box_figures
 from fakeinstruct.measure.judge import Judge
 from fakeinstruct.measure.judge_marks import Judgement
 from fakeinstruct.measure.words import word_figures
-from fakeinstruct.measure.words_beside import Aids
-from fakeinstruct.measure.words_open import open_figures, open_rows
+from fakeinstruct.measure.words_open import Rows, open_figures, open_rows
 from fakeinstruct.measure.words_said import chains_of
 from fakeinstruct.measure.words_similarity import Encoder
 
 COLUMNS = (
-    *("item", "chain", "kind", "look", "condition", "template", "trace", "position", "label", "group", "split"),
+    *(
+        "item",
+        "chain",
+        "kind",
+        "look",
+        "condition",
+        "template",
+        "trace",
+        "position",
+        "label",
+        "group",
+        "split",
+    ),
     *("margin", "text", "verdict", "boxes"),
 )
 """Columns of an answer set that figures of texts are computed from."""
@@ -79,20 +92,30 @@ def written_figures(
     Raises:
         FakeInstructError: If the chains cannot be read, or there is a judge and it does not answer.
     """
-    every = [row for each in answers for row in each.table(COLUMNS).to_pylist()]
-    rows = [row for row in every if row["text"] is not None]
-    asked = open_rows(every)
-    boxed = rows if any(row["boxes"] for row in rows) else []  # where none was named, none was asked for
+    tables = (each.table(COLUMNS) for each in answers)
+    wanted = pc.field("text").is_valid() | (pc.field("kind") == "open")
+    every = [row for table in tables for row in table.filter(wanted).to_pylist()]
+    rows, asked = [row for row in every if row["kind"] != "open"], open_rows(every)
     marked = _marked(rows, asked, chains, readers, rejects)
-    again = None if rejects is None else Rejects(1.0)  # the same chains: whatever is wrong is known by then
+    again = None if rejects is None else Rejects(1.0)  # the same chains: whatever is wrong was listed by then
+    about = {row["chain"] or row["item"] for some in asked.values() for row in some}
+    known = chains_of(chains, about, again if marked else rejects) if asked else {}
     encoder = readers.encoder if readers else None
-    heard = {"seed": seed, "encoder": encoder, "judgement": marked.get(None)}
-    known = chains_of(chains, {row["chain"] or row["item"] for some in asked.values() for row in some}, again)
+    boxed = rows if any(row["boxes"] for row in rows) else []  # where none was named, none was asked for
     return {
-        "words": word_figures(rows, chains, **heard, rejects=again if marked else rejects) if rows else {},
+        "words": word_figures(
+            rows,
+            chains,
+            seed=seed,
+            encoder=encoder,
+            judgement=marked.get(None),
+            rejects=again if marked or asked else rejects,
+        )
+        if rows
+        else {},
         "boxes": box_figures(boxed, chains, seed=seed, rejects=again) if boxed else {},
         "open": {
-            name: open_figures(some, known, seed, _aids(encoder, marked.get(name)))
+            name: open_figures(some, known, seed, encoder=encoder, judgement=marked.get(name))
             for name, some in asked.items()
         },
     }
@@ -108,9 +131,6 @@ def _marked(
     """What the judge said of explanations (under None), and of the answers to each open question."""
     if readers is None or readers.judge is None or chains is None:
         return {}
-    parts: dict[str | None, Sequence[dict[str, Any]]] = {None: rows, **asked}
+    parts: dict[str | None, Rows] = {None: rows}
+    parts |= dict(asked.items())
     return readers.judge.mark(parts, chains, readers.kept, rejects)
-
-
-def _aids(encoder: Encoder | None, judgement: Judgement | None) -> Aids:
-    return Aids(encoder, judgement.marks if judgement else None)

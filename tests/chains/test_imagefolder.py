@@ -19,7 +19,7 @@ from fakeinstruct.base.images import load_image
 from fakeinstruct.chains.importers import import_chains
 from fakeinstruct.chains.importers.layout import class_names, folder_split, read_layout, sources
 from fakeinstruct.chains.schema import Label, Split
-from fakeinstruct.chains.splits import draw_split
+from fakeinstruct.chains.splits import Shares, draw_split
 from fakeinstruct.chains.store import open_chains
 
 
@@ -273,6 +273,49 @@ def test_shares_without_split_folders_are_80_10_10():
         assert draws[split] / 20_000 == pytest.approx(share, abs=0.01)
 
 
+def test_everything_can_be_test_by_one_option(tmp_path):
+    src = put(tmp_path / "src", *(f"{label}/{n}.png" for label in ("real", "fake") for n in range(30)))
+    chains, _ = take(src, tmp_path / "out", test=1)
+    assert Counter(chain.split for chain in chains.values()) == {Split.TEST: 60}
+    assert "validation share 0, test share 1" in open_chains(tmp_path / "out").meta.notes
+
+
+def test_a_test_share_beside_a_validation_share_leaves_nothing_to_train_on(tmp_path):
+    src = put(tmp_path / "src", *(f"{label}/{n}.png" for label in ("real", "fake") for n in range(60)))
+    chains, _ = take(src, tmp_path / "out", validation=0.3, test=0.7)
+    found = Counter(chain.split for chain in chains.values())
+    assert set(found) == {Split.VALIDATION, Split.TEST}
+    assert 16 <= found[Split.VALIDATION] <= 56  # mean 36, four standard deviations of 5
+
+
+@given(st.text(max_size=8), st.integers(0, 5), st.floats(0, 1), st.floats(0, 1))
+def test_a_larger_test_share_only_adds_to_it(group, seed, one, other):
+    def split(test):
+        return draw_split(None, group, has_validation=False, validation=0.0, seed=seed, test=test)
+
+    small, large = split(min(one, other)), split(max(one, other))
+    assert small is not Split.TEST or large is Split.TEST
+    assert (split(0.0), split(1.0)) == (Split.TRAIN, Split.TEST)
+
+
+@pytest.mark.parametrize(
+    ("validation", "test", "expected"),
+    [(None, None, (0.1, 0.1)), (0.5, None, (0.5, 0.1)), (None, 1, (0, 1)), (None, 0.95, (0.05, 0.95)),
+     (0.3, 0.7, (0.3, 0.7)), (0.0, 0.0, (0, 0))],
+)  # fmt: skip
+def test_the_validation_share_gives_way_unless_it_was_asked_for(validation, test, expected):
+    assert Shares.of(validation, test) == expected
+
+
+def test_a_test_share_of_published_splits_is_refused_and_their_own_folder_is_not(tmp_path):
+    src = put(tmp_path / "src", *(f"train/{label}/{n}.png" for label in ("real", "fake") for n in range(4)))
+    with pytest.raises(UsageError, match=r"states the split of every image \(train\)"):
+        take(src, tmp_path / "out", test=1)
+    assert not (tmp_path / "out").exists()
+    chains, _ = take(src / "train", tmp_path / "out", test=1)
+    assert {chain.split for chain in chains.values()} == {Split.TEST}
+
+
 def test_copies_share_a_group_and_never_straddle(tmp_path):
     src = put(tmp_path / "src", *(f"real/{n}.png" for n in range(30)))
     for number in range(30):
@@ -420,6 +463,9 @@ def test_a_dry_run_counts_and_writes_nothing(tmp_path):
         ({"vlaidation": 0.1}, "no option 'vlaidation'. Did you mean 'validation'"),
         ({"validation": 0.6}, "between 0 and 0.5"),
         ({"validation": float("nan")}, "between 0 and 0.5"),
+        ({"test": 1.1}, "between 0 and 1"),
+        ({"test": float("nan")}, "between 0 and 1"),
+        ({"validation": 0.2, "test": 0.9}, r"validation \(0.2\) and test \(0.9\) are more than 1 together"),
     ],
 )
 def test_wrong_usage_is_named(tmp_path, arguments, message):

@@ -62,6 +62,17 @@ def test_boxes_are_x_y_width_height_in_pixels(tmp_path):
     ]
 
 
+def test_content_is_what_the_type_of_a_question_ends_with(tmp_path):
+    other = asked("b", "real", "No", question_type="image_tf_image_fake_ask_real_sence")
+    src = loki(tmp_path / "src", [opened("a"), opened("c")], [asked("a", "fake", "Yes"), other])
+    chains, *_ = take("loki", src, tmp_path / "out")
+    assert {key[-5]: chain.content for key, chain in chains.items()} == {
+        "a": ("animals",),
+        "b": ("sence",),
+        "c": (),
+    }
+
+
 def test_empty_descriptions_are_passed_over_and_counted(tmp_path):
     src = loki(tmp_path / "src", [opened("a", [([1, 1, 5, 5], " ")], everywhere=["", "It is blurred."])])
     chains, rejects, _, summary = take("loki", src, tmp_path / "out")

@@ -74,6 +74,54 @@ def test_compare_prints_the_difference_and_where_the_page_is(tables, tmp_path):
     assert (tmp_path / "out/compare.md").is_file()
 
 
+def test_an_auc_whose_interval_holds_a_half_is_not_called_below_chance(tmp_path):
+    rng = np.random.default_rng(1)
+    rows = [f"{index},{rng.random()},{('fake', 'real')[index % 2]}" for index in range(60)]
+    (tmp_path / "guess.csv").write_text("\n".join(["id,score,label", *rows]) + "\n")
+    result = call("measure", tmp_path / "guess.csv", "--out", tmp_path / "out", "--scores", "probability")
+    test = json.loads((tmp_path / "out/figures.json").read_bytes())["overall"]["test"]
+    assert test["auc_low"] < test["auc"] < 0.5 < test["auc_high"]
+    assert "below chance" not in result.stdout
+    assert "holds 0.5" in result.stdout
+
+
+def test_a_file_that_is_not_there_is_named(tables, tmp_path):
+    for words in (
+        ("compare", tables[0], "nosuch.csv"),
+        ("measure", "nosuch.csv"),
+        ("compare", "no/such", tables[1]),
+    ):
+        with pytest.raises(UsageError, match=r"no.?such.*: no such file or folder"):
+            call(*words, "--out", tmp_path / "out", *SAID)
+
+
+def test_names_of_missing_figures_that_hold_commas_stay_apart(tables, tmp_path):
+    said = ("--scores", "score", *SAID[2:])
+    printed = " ".join(call("compare", *tables[:2], "--out", tmp_path / "out", *said).stdout.split())
+    names = "accuracy at 0.5, calibrated; Brier, calibrated; log loss, calibrated"
+    assert f"missing: {names}" in printed
+    assert "accuracy at validation threshold (no validation images to fit on)" in printed
+    for name in ("compare.md", "compare.html"):
+        assert names in (tmp_path / "out" / name).read_text()
+
+
+def test_a_table_without_generators_has_no_row_of_one(tables, tmp_path):
+    compared = call("compare", *tables[:2], "--out", tmp_path / "both", *SAID).stdout
+    measured = call("measure", tables[0], "--out", tmp_path / "one", *SAID).stdout
+    assert "unnamed" not in compared + measured
+    assert "(Holm)" not in compared
+    for path in (tmp_path / "both/compare.md", tmp_path / "both/compare.html"):
+        assert "unnamed" not in path.read_text()
+    assert "detector" in measured
+    assert "expert" not in measured
+
+
+def test_rejected_rows_are_said_before_the_figures(tables, tmp_path):
+    tables[0].write_text(tables[0].read_text() + "301,nan,1\n")
+    out = " ".join(call("measure", tables[0], "--out", tmp_path / "out", *SAID).stdout.split())
+    assert "300 of 301 rows used; 1 rejected, listed in rejects.jsonl: the score is no number (1)" in out
+
+
 def test_what_is_not_said_is_asked_for(tables, tmp_path):
     with pytest.raises(UsageError, match="--scores probability"):
         call(

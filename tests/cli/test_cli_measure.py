@@ -81,7 +81,7 @@ def test_measure_prints_the_figures_and_where_the_report_is(answers, tmp_path):
     figures = json.loads((tmp_path / "out/figures.json").read_bytes())
     assert f"{figures['overall']['test']['auc']:.4f}" in result.stdout
     assert "auc, [bold]g" in result.stdout
-    assert "skipped, without a figure: 1" in result.stdout
+    assert "skipped, without a figure: 1 answer about 1 image" in result.stdout
     assert str(tmp_path / "out/report.html") in result.stdout
     assert (tmp_path / "out/report.html").is_file()
     assert (tmp_path / "out/figures.md").read_text().startswith("# Figures of ")

@@ -194,8 +194,16 @@ def test_a_dry_run_says_what_would_be_asked_and_writes_nothing(expert_folder, ch
     told = run(expert_folder, chains_folder, "--out", tmp_path / "a", "--condition", "jpeg-50", "--dry-run")
     assert told.exit_code == 0, told.output
     lines = [" ".join(line.split()) for line in told.output.splitlines()]
-    assert "questions 35 about 35 pictures of 19 images" in lines
-    assert [line for line in lines if line[0].isdigit()] == ["3 prior", "16 clean", "16 jpeg-50"]
+    assert "images 16 are asked about" in lines
+    assert "questions 35 in all" in lines
+    assert [line for line in lines if line[0].isdigit()] == [
+        "8 validation: 4 fake, 4 real",
+        "8 test: 4 fake, 4 real",
+        "4 train: 2 fake, 2 real; not asked about",
+        "16 clean",
+        "16 jpeg-50",
+        "3 prior, about 3 pictures that show nothing",
+    ]
     assert "at once found while asking, 2 to 64 images" in lines
     assert "readout verdict/one_word, read at 'first', logsumexp" in lines
     assert any(

@@ -16,6 +16,7 @@ from fakeinstruct.measure.detection import auc
 from fakeinstruct.measure.detector_table import open_table
 from fakeinstruct.measure.reading import read_answers
 from fakeinstruct.measure.run import measure
+from fakeinstruct.measure.table_said import rows_line
 
 ROWS = [
     ("a.png", 0.9, "fake", "sdxl"),
@@ -296,8 +297,10 @@ def test_an_image_in_no_chain_or_of_another_label_is_rejected(table, striped_cha
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ("", "no column is called id"),
-        ("id,score,label\n", "has no usable row"),
+        ("", r"is empty\. A table names its columns"),
+        ("\n \n", "is empty"),
+        ("id,score,label\n", "names its columns and has no row"),
+        ("id,score,label\nx,y,z\n", "has no usable row"),
         ("id,id,score,label\n", "names a column twice"),
         ('"id,score,label\n', "no line that names its columns"),
     ],
@@ -305,6 +308,106 @@ def test_an_image_in_no_chain_or_of_another_label_is_rejected(table, striped_cha
 def test_a_table_of_nothing_is_one_clear_error(table, text, problem):
     with pytest.raises(FakeInstructError, match=problem):
         open_table(table(text), "margin")
+
+
+def test_an_empty_table_is_empty_before_anything_is_asked_of_it(table):
+    for name, text in (("s.jsonl", ""), ("s.tsv", "id\tscore\tlabel\n")):
+        with pytest.raises(FakeInstructError, match=r"is empty|has no row"):
+            open_table(table(text, name))
+
+
+def test_lines_without_anything_before_the_names_are_passed_over(table):
+    assert list(scores_of(table("\n\nid;score;label\na;1;fake\n"), "margin").image) == ["a"]
+
+
+def test_per_cent_is_told_from_other_scores(table):
+    rows = [(name, 100 * score, *rest) for name, score, *rest in ROWS]
+    with pytest.raises(
+        UsageError, match=r"between 10 and 90\. They look like per cent: divide them by 100\."
+    ):
+        open_table(table(as_csv(rows)), "probability")
+    signed = [(name, f"{100 * score:.0f} %", *rest) for name, score, *rest in ROWS]
+    with pytest.raises(UsageError, match=r"are per cent \('90 %'\).*divided by 100: 0\.93"):
+        open_table(table(as_csv(signed)), "probability")
+    logits = [(name, score - 300, *rest) for name, score, *rest in ROWS]
+    with pytest.raises(UsageError) as error:
+        open_table(table(as_csv(logits)), "probability")
+    assert "per cent" not in str(error.value)
+
+
+@pytest.mark.parametrize("said", ["probability", "margin", "score", None])
+def test_a_decimal_comma_is_named_with_what_to_do(table, said):
+    rows = [(name, f"{score:.2f}".replace(".", ","), *rest) for name, score, *rest in ROWS]
+    with pytest.raises(
+        UsageError, match=r"have a decimal comma \('0,90'\).*decimal points \(0\.93\).*decimal=','"
+    ):
+        open_table(table(as_csv(rows, comma=";")), said)
+    with pytest.raises(FakeInstructError, match=r"does not have the 4 columns.*A decimal comma \(0,93\)"):
+        open_table(table(as_csv(rows), "cut.csv"), said or "score")
+
+
+def test_one_decimal_comma_is_a_bad_row(table):
+    rejects = Rejects()
+    rows = [*ROWS, ("e.png", '"0,5"', "fake", "")]
+    assert len(open_table(table(as_csv(rows)), "probability", rejects=rejects).rows) == 4
+    assert rejects.reasons() == [("the score is no number", 1)]
+
+
+@pytest.mark.parametrize("name", ["source model", "generator_name", "GAN"])
+def test_a_column_that_may_hold_the_generators_is_pointed_out(table, name):
+    path = table(as_csv(ROWS, f"id,score,label,{name}"))
+    (remark,) = open_table(path, "probability").said["remarks"]
+    quoted = "'source model'" if " " in name else name
+    assert f"if '{name}' holds it, --column generator={quoted} gives figures by generator" in remark
+    assert open_table(path, "probability", columns={"generator": name}).said["remarks"] == []
+
+
+def test_no_column_is_pointed_out_that_is_used_or_says_something_else(table):
+    for head in ("id,score,label,model", "id,score,label,resource", "model,score,label,generator"):
+        said = {"id": "model"} if head.startswith("model") else {}
+        path = table(as_csv(ROWS, head))
+        assert open_table(path, "probability", columns=said).said["remarks"] == []
+
+
+def test_rows_and_images_of_several_prompts_are_counted_apart(table):
+    rows = [
+        f"{index},{'x' if index == 3 else 0.5},fake,ask {prompt}\n"
+        for index in range(6)
+        for prompt in range(5)
+    ]
+    found = open_table(table("id,score,label,prompt\n" + "".join(rows)), "probability", rejects=Rejects())
+    said = {name: found.said[name] for name in ("rows", "used", "images", "images_used", "rejected")}
+    assert said == {
+        "rows": 30,
+        "used": 25,
+        "images": 6,
+        "images_used": 5,
+        "rejected": {"the score is no number": 5},
+    }
+    assert rows_line(found.said) == (
+        "25 of 30 rows used (5 of 6 images); 5 rejected, listed in rejects.jsonl: the score is no number (5)"
+    )
+
+
+def test_a_line_names_the_commonest_reasons(table):
+    bad = [("a", "x", "fake"), ("b", "x", "fake"), ("c", 0.5, "?"), ("d", 0.5, ""), ("", 0.5, "fake")]
+    rows = [*bad, *((f"{index}.png", 0.5, "fake") for index in range(3))]
+    found = open_table(table(as_csv(rows, "id,score,label")), "probability", rejects=Rejects())
+    assert rows_line(found.said) == (
+        "3 of 8 rows used; 5 rejected, listed in rejects.jsonl: the score is no number (2), unknown label (1), "
+        "has no label (1), other reasons (1)"
+    )
+    assert rows_line(open_table(table(as_csv(ROWS)), "probability").said) == "all 4 rows used"
+
+
+def test_chains_that_cannot_be_read_are_no_rejected_rows(table, striped_chains):
+    chains = striped_chains(4)
+    with chains.file.open("ab") as file:
+        file.write(b"{}\n")
+    rejects = Rejects()
+    found = open_table(table("id,score\nimage-0,1\n"), "margin", chains=chains, rejects=rejects)
+    assert (found.said["rows"], found.said["used"], found.said["rejected"]) == (1, 1, {})
+    assert len(rejects) == 1
 
 
 def test_what_is_no_table_is_wrong_usage(table, tmp_path):

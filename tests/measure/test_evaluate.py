@@ -11,6 +11,7 @@ from drawn import QUESTION, TINY, conversations, make_chains
 
 from fakeinstruct.base.errors import Rejects, UsageError
 from fakeinstruct.base.files import read_json, sha256_file
+from fakeinstruct.base.surfaces import surface
 from fakeinstruct.chains.schema import Label, Split
 from fakeinstruct.chains.store import open_chains, write_chains
 from fakeinstruct.expert.card import ExpertCard, Readout, save_card
@@ -18,7 +19,7 @@ from fakeinstruct.expert.small import build_small
 from fakeinstruct.forensics.expert import load_expert
 from fakeinstruct.forensics.protocol import load_evaluation, prompts_sha256
 from fakeinstruct.measure.evaluate import evaluate
-from fakeinstruct.measure.evaluations.needs import check_needs, open_items
+from fakeinstruct.measure.evaluations.needs import check_needs, check_protocol, open_items
 from fakeinstruct.measure.evaluations.plan import as_many_as_there_are, make_plan, trainable
 
 READOUTS = (
@@ -243,6 +244,45 @@ def test_a_missing_label_may_come_from_another_set(items, tmp_path):
     with pytest.raises(UsageError, match="one label only"):
         check_needs(evaluation, open_items([fakes]))
     check_needs(evaluation, open_items([fakes, reals]))
+
+
+def test_several_sets_are_asked_for_their_prior_and_measured_together(expert, items, tmp_path):
+    """Each set has pictures that show nothing, by the same names."""
+    found = open_chains(items)
+    for label in ("fake", "real"):
+        chains = [chain for chain in found.read() if chain.label == label]
+        shutil.copytree(items / "images", tmp_path / label / "images")
+        write_chains(tmp_path / label, chains, found.meta)
+    file = tmp_path / "short.yaml"
+    file.write_text("name: short\nsplits: [test]\nmeasure: {needs: [both labels]}\n")
+    given = open_items([tmp_path / "fake", tmp_path / "real"])
+    figures = evaluate(load_expert(expert), load_evaluation(file), given, tmp_path / "out")
+    whole = run(expert, items, tmp_path / "whole", file)
+    assert figures["overall"]["test"]["auc"] == whole["overall"]["test"]["auc"]
+    assert set(figures["prior"]["per_prompt"][0]["margins"]) == {"blank", "grey", "noise"}
+
+
+def test_sets_that_share_an_id_are_refused_before_anything_is_asked(items, tmp_path):
+    shutil.copytree(items, tmp_path / "copy")
+    with pytest.raises(UsageError, match=r"its chain 'c0' has the id of one in .*merge"):
+        open_items([items, tmp_path / "copy"])
+
+
+@pytest.mark.parametrize("splits", [("test",), ("train", "test")])
+def test_a_protocol_that_calibrates_asks_about_the_validation_split(splits):
+    contrary = load_evaluation("calibration", splits=splits)  # `score` may ask by it
+    with pytest.raises(UsageError, match="says calibrate, which fits on validation answers"):
+        check_protocol(contrary)
+    check_protocol(load_evaluation("calibration"))
+
+
+def shipped():
+    return sorted(file.stem for file in (surface("eval") / "protocols").glob("*.yaml"))
+
+
+@pytest.mark.parametrize("name", shipped())
+def test_no_shipped_protocol_contradicts_itself(name):
+    check_protocol(load_evaluation(name))
 
 
 def test_what_is_no_chain_set_is_refused_with_what_to_do(items, tmp_path):

@@ -204,9 +204,9 @@ def test_answers_without_a_figure_are_counted_with_their_reasons(answer_set, tmp
     figures = measure([answer_set(rows)], tmp_path / "out")
     test = figures["overall"]["test"]
     reasons = {"image file is missing": 1, "no finite margin": 1, "no label": 1}
-    assert test["skipped"] == {"n": 3, "reasons": reasons}
+    assert test["skipped"] == {"n": 3, "images": 3, "reasons": reasons}
     assert test["n"] == sum(row["split"] == "test" for row in rows) - 3
-    assert "3 test answers have no figure" in (tmp_path / "out/report.html").read_text()
+    assert "3 test answers, about 3 images, have no figure" in (tmp_path / "out/report.html").read_text()
 
 
 def test_a_set_of_errors_alone_gives_a_report_without_figures(answer_set, tmp_path):
@@ -454,7 +454,7 @@ def test_choices_are_of_the_test_split(answer_set, tmp_path):
     ]
     choices = measure([answer_set(simulated(40) + rows)], tmp_path / "out")["choices"]
     assert (choices["n"], choices["accuracy"], choices["chance"]) == (10, 0.5, 0.25)
-    assert choices["skipped"] == {"n": 1, "reasons": {"x": 1}}
+    assert choices["skipped"] == {"n": 1, "images": 1, "reasons": {"x": 1}}
 
 
 def test_what_is_not_one_experts_complete_answers_is_refused(answer_set, tmp_path):

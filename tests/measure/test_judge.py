@@ -1,66 +1,20 @@
 """A judge behind real HTTP on loopback: what it is shown, what its replies are read as, and going on after a fault."""
 
 import json
-import threading
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+from judge_server import FULL, serve
 from simulated_answers import verdict
 
 from fakeinstruct.base.errors import FakeInstructError, Rejects, UsageError
 from fakeinstruct.chains.schema import Chain, ImageRef, Meta, Origin, Text
 from fakeinstruct.chains.store import open_chains, write_chains
 from fakeinstruct.forensics.server_http import Patience
-from fakeinstruct.measure.judge import judge
+from fakeinstruct.measure.judge import judge, open_judge
 from fakeinstruct.measure.judge_prompt import load_judge_prompt, read_marks
 from fakeinstruct.measure.words import word_figures
 
 HASTY = Patience(timeout=10, attempts=2, pause=0.01)
-FULL = '{"completeness": 2, "preciseness": 1, "relevance": 2}'
-
-
-class Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-
-    def do_GET(self):
-        self.reply(200, {"data": [{"id": "judge-7b"}]})
-
-    def do_POST(self):
-        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        with self.server.lock:
-            number = len(self.server.bodies)
-            self.server.bodies.append(body)
-        said = self.server.say(number, body)
-        if isinstance(said, int):
-            self.reply(said, {"error": {"message": "no"}})
-        else:
-            self.reply(200, {"choices": [{"message": {"content": said}}]})
-
-    def reply(self, status, body):
-        raw = json.dumps(body).encode()
-        self.send_response(status)
-        self.send_header("Content-Length", str(len(raw)))
-        self.end_headers()
-        self.wfile.write(raw)
-
-    def log_message(self, *_):
-        pass
-
-
-@contextmanager
-def serve(say):
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.say, server.bodies, server.lock = say, [], threading.Lock()
-    server.url = f"http://127.0.0.1:{server.server_address[1]}/v1"
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-    thread.start()
-    try:
-        yield server
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
 
 
 @pytest.fixture
@@ -104,6 +58,36 @@ def test_marks_are_means_and_carry_their_prompt(chains, tmp_path):
     figures = word_figures(answers(*range(10)), chains, judgement=found)
     assert figures["beside"]["by_writer"]["human"]["completeness"] == 0.2
     assert figures["judge"]["replies"] == 10
+
+
+def test_how_often_each_mark_was_given_is_counted_over_replies(chains, tmp_path):
+    def say(number, body):
+        return (
+            "None."
+            if "Hand 9" in shown(body)
+            else FULL
+            if "Hand 0" in shown(body)
+            else FULL.replace("2", "0")
+        )
+
+    with serve(say) as server:
+        found = judge(answers(*range(10)), chains, server.url, tmp_path / "judge", patience=HASTY)
+    marks = {"completeness": [8, 0, 1], "preciseness": [0, 9, 0], "relevance": [8, 0, 1]}
+    assert found.json()["given"] == marks
+    figures = word_figures(answers(*range(10)), chains, judgement=found)["beside"]["by_writer"]["human"]
+    assert (figures["n"], figures["n_marked"]) == (10, 9)
+
+
+def test_parts_are_marked_apart_and_what_both_hold_is_asked_once(chains, tmp_path):
+    parts = {"why": answers(0, 1), "where": [*answers(1), *answers(2, text="Here. It is fake.")]}
+    with serve(lambda number, body: FULL if "Here" in shown(body) else FULL.replace("2", "1")) as server:
+        found = open_judge(server.url, patience=HASTY).mark(parts, chains, tmp_path / "judge")
+    assert len(server.bodies) == 3
+    assert {part: sorted(one.marks) for part, one in found.items()} == {
+        "why": ["image-0", "image-1"],
+        "where": ["image-1", "image-2"],
+    }
+    assert found["where"].json()["given"]["relevance"] == [0, 1, 1]
 
 
 def test_several_samples_are_drawn_apart_and_again_the_same(chains, tmp_path):

@@ -198,7 +198,8 @@ def test_figures_are_means_over_images(chain_set):
     assert found["union_iou"] == (1 + 0.5 + 0 + 0.5) / 4
     assert found["precision"] == pytest.approx((1 + 0.5 + 1) / 3, abs=1e-6)
     assert found["recall"] == (1 + 1 + 0 + 1) / 4
-    assert (found["boxes"], found["boxes_annotated"]) == (1, 1)
+    assert (found["boxes"], found["boxes_annotated"], found["n_with_box"]) == (1, 1, 3)
+    assert found["images_by_iou"] == [1, 0, 0, 0, 0, 2, 0, 0, 0, 1]  # 0, twice .5, and 1 in the last tenth
     assert found["claimed_on_real"] == 0.5
     assert found["unavailable"]["matched_iou_low"] == "only 4 sources to draw from"
 

@@ -55,6 +55,8 @@ def test_a_part_that_is_empty_is_no_part():
 def test_a_matrix_without_a_figure_is_missing_for_its_reason():
     cell = {"ece": None, "unavailable": {"ece": "a half has 3 fakes"}}
     figures = {
+        "provenance": {"tables": []},
+        "per_generator": {"gan": {}},
         "transfer": {"fitted_on": {"nothing": {"gan": cell}}},
         "prompts": {"prompts": 60, "per_prompt": []},
     }

@@ -214,6 +214,18 @@ def test_fakebenchs_overall_figure(chain_set):
     assert figures["judge"]["prompt_sha256"] == "ab"
 
 
+def test_what_texts_say_is_counted_by_truth_and_none_is_an_outcome():
+    said = ["It is fake.", "It is fake.", "It is real.", "I cannot tell."]
+    rows = [answer(i, text) for i, text in enumerate(said)]
+    rows += [answer(9, "It is fake.", fake=False), answer(10, "Who knows.", label=None)]
+    found = plain(word_figures(rows, None))["verdict"]
+    assert found["outcomes"] == {
+        "real": {"real": 0, "fake": 1, "nothing": 0},
+        "fake": {"real": 1, "fake": 2, "nothing": 1},
+    }
+    assert (found["n"], found["n_fake"], found["n_real"], found["n_agreement"]) == (5, 4, 1, 4)
+
+
 # flaws
 
 
@@ -228,10 +240,37 @@ def test_claims_are_wrong_only_where_something_was_judged_absent(chain_set):
     assert found["precision"] == 0.5  # of the first image: anatomy right, texture wrong, shadows unjudged
     assert found["f1"] == 0.5  # 2 / (2 + 1 wrong + 1 missed)
     assert found["unjudged"] == 1.5
-    assert found["per_attribute"]["texture"] == {"annotated": 0, "found": 0, "wrong": 1, "unjudged": 1}
+    texture = found["per_attribute"]["texture"]
+    counts = {"annotated": 0, "absent": 1, "found": 0, "wrong": 1, "unjudged": 1, "on_real": 0}
+    assert {name: texture[name] for name in counts} == counts
     alone = word_figures(rows[1:], chain_set(unassessed))["attributes"]
     assert (alone["precision"], alone["f1"], alone["recall"]) == (None, None, 1)
     assert "judged absent" in alone["unavailable"]["precision"]
+
+
+def test_each_attribute_has_its_own_figures_over_the_fakes_of_which_it_was_judged(chain_set):
+    """Texture: 4 of 6 fakes have it and 2 were judged free of it; edges were never judged absent."""
+    has = (trace("texture"), trace("edge", number=2))
+    flawed = [chain(i, traces=has) for i in range(4)]
+    without = [chain(i, traces=(trace("edge"),), assessed={"texture": "absent"}) for i in (4, 5)]
+    unjudged = chain(6, traces=(trace("edge"),))
+    reals = [chain(i, fake=False) for i in range(10, 18)]
+    waxy, none = "The texture is waxy. It is fake.", "It is fake."
+    said = {0: waxy, 1: waxy, 2: waxy, 3: none, 4: waxy, 5: none, 6: waxy}
+    rows = [answer(i, text) for i, text in said.items()]
+    rows += [answer(3, waxy)]  # a second text about the same image: half of it finds the flaw
+    rows += [answer(i, waxy if i == 10 else "It is real.", fake=False) for i in range(10, 18)]
+    found = plain(word_figures(rows, chain_set(*flawed, *without, unjudged, *reals)))["attributes"]
+    texture, edge = (found["per_attribute"][key] for key in ("texture", "edge"))
+    assert texture["recall"] == 3.5 / 4
+    assert texture["precision"] == pytest.approx(3.5 / 4.5, abs=1e-6)
+    assert texture["f1"] == pytest.approx(7 / (7 + 1 + 0.5), abs=1e-6)
+    assert texture["f1_low"] < texture["f1"] < texture["f1_high"]
+    assert texture["claimed_on_real"] == 1 / 8
+    assert (texture["annotated"], texture["found"], texture["wrong"], texture["unjudged"]) == (5, 4, 1, 1)
+    assert (edge["recall"], edge["precision"], edge["f1"]) == (0, None, None)
+    assert "no annotator judged it absent" in edge["unavailable"]["f1"]
+    assert "anatomy" not in found["per_attribute"]
 
 
 def test_how_often_a_flaw_is_claimed_of_a_real_image(chain_set):

@@ -4,49 +4,15 @@ import json
 
 import numpy as np
 import pytest
+from small_encoder import WORDS, write_encoder
 
 from fakeinstruct.base.errors import UsageError
 from fakeinstruct.measure.words_similarity import Encoder
 
-WORDS = [
-    "the",
-    "left",
-    "hand",
-    "has",
-    "six",
-    "fingers",
-    "two",
-    "of",
-    "which",
-    "are",
-    "fused",
-    "falls",
-    "a",
-    "light",
-]
-
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    import torch
-    from transformers import BertConfig, BertModel, BertTokenizerFast
-
-    folder = tmp_path_factory.mktemp("encoder")
-    torch.manual_seed(0)
-    vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *WORDS]
-    (folder / "vocab.txt").write_text("\n".join(vocabulary))
-    BertTokenizerFast(vocab={word: i for i, word in enumerate(vocabulary)}).save_pretrained(folder)
-    config = BertConfig(
-        vocab_size=len(vocabulary),
-        hidden_size=32,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-        intermediate_size=64,
-        max_position_embeddings=64,
-        initializer_range=0.5,
-    )
-    BertModel(config).save_pretrained(folder)
-    return folder
+    return write_encoder(tmp_path_factory.mktemp("encoder"))
 
 
 def test_the_nearest_reference_counts(folder):

@@ -38,6 +38,7 @@ from fakeinstruct.chains.importers.xaigd import import_xaigd
 from fakeinstruct.chains.items import Item, write_items
 from fakeinstruct.chains.schema import Chain, Identifier, Meta
 from fakeinstruct.chains.settle import settle
+from fakeinstruct.chains.splits import Shares, check_unsplit
 from fakeinstruct.chains.store import write_chains
 
 __all__ = ["IMPORTERS", "ImportSummary", "Imported", "Importer", "Source", "import_chains"]
@@ -70,7 +71,8 @@ def import_chains(
     *,
     image_root: str | Path | None = None,
     without_images: bool = False,
-    validation: float = 0.1,
+    validation: float | None = None,
+    test: float | None = None,
     seed: int = 0,
     rejects: Rejects | None = None,
     dataset: str | None = None,
@@ -90,7 +92,9 @@ def import_chains(
         out: The chain set's folder.
         image_root: Where the images lie, if not in the source or beside the annotation file.
         without_images: Take image paths on trust and read no image; records that need one are rejected.
-        validation: Share of groups for validation where no published split is it, 0 to 0.5.
+        validation: Share of groups for validation where no published split is it, 0 to 0.5; by default 0.1, or what
+            `test` leaves.
+        test: Share of groups for test where no split is published, 0 to 1; by default 0.1.
         seed: Decides which groups become validation (and test, if no split is published).
         rejects: Collects records that cannot be imported; by default a list with the usual limit.
         dataset: Name of the set; by default that of the folder, archive or file.
@@ -99,13 +103,13 @@ def import_chains(
         options: Options of the format's importer.
 
     Raises:
-        UsageError: If the format, an option or the source does not exist, or `out` would replace the source.
+        UsageError: If the format, an option or the source does not exist, `out` would replace the source, or a test
+            share is given of a source that states its splits.
         FakeInstructError: If there is nothing to import, too many records are bad, or the disk is full.
     """
     importer = _importer(format, options)
     src, out = Path(src), Path(out)
-    if not 0 <= validation <= 0.5:
-        raise UsageError(f"the validation share is {validation}", hint="It is between 0 and 0.5.")
+    shares = Shares.of(validation, test)
     root = None if image_root is None else Path(image_root)
     _check_places(src, out, root)
     rejects = Rejects() if rejects is None else rejects
@@ -119,7 +123,10 @@ def import_chains(
         found = list(imported.chains)
         rejects.check(len(found) + len(rejects))
         card = [*card_remarks(at, Counter(chain.split for chain in found), len(rejects))]
-        chains = settle(found, images.prints, rejects, file=str(src), validation=validation, seed=seed)
+        if test is not None:
+            check_unsplit(found, src)
+        drawn = {"validation": shares.validation, "test": shares.test}
+        chains = settle(found, images.prints, rejects, file=str(src), seed=seed, **drawn)
         _check_any(chains, rejects, src)
         chains = without_held_out(chains, hold_out, imported.notes) if hold_out else chains
         meta = Meta(
@@ -127,7 +134,7 @@ def import_chains(
             image_root=IMAGES if root is None and at.parent == folder else _way(out, root or at),
             licences=imported.licences,
             evaluation_only=imported.evaluation_only,
-            notes=_notes(format, seed, validation, hold_out),
+            notes=_notes(format, seed, shares, hold_out),
         )
         items = _write_items(folder, imported, chains, rejects, src)
         total = write_chains(folder, counted(chains, counts), meta)
@@ -135,9 +142,12 @@ def import_chains(
     return ImportSummary(total, counts, imported.ignored + left_out, remarks, items)
 
 
-def _notes(format: str, seed: int, validation: float, hold_out: Sequence[str]) -> str:
+def _notes(format: str, seed: int, shares: Shares, hold_out: Sequence[str]) -> str:
     """How a chain set came to be, for its `meta.json`."""
-    said = f"Imported as {format}. What splits were drawn: with seed {seed}, validation share {validation}."
+    said = (
+        f"Imported as {format}. What splits were drawn: with seed {seed}, validation share {shares.validation:g}, "
+        f"test share {shares.test:g}."
+    )
     return f"{said} Held out of training and validation: {', '.join(hold_out)}." if hold_out else said
 
 
@@ -166,7 +176,7 @@ def _importer(name: str, options: dict[str, Any]) -> Callable[..., Imported]:
         raise UsageError(f"there is no format '{name}'", hint=nearest(name, IMPORTERS))
     importer = IMPORTERS[name]
     known = set(inspect.signature(importer).parameters) - {"source", "rejects"}
-    general = {"image_root", "without_images", "validation", "seed", "dataset"}
+    general = {"image_root", "without_images", "validation", "test", "seed", "dataset"}
     for option in options:
         if option not in known:
             raise UsageError(

@@ -7,7 +7,8 @@ Labels: every open record is a fake; a true/false answer means the label that `q
 `ask_real`. An image under both labels is rejected with all its records. Questions: kept as evaluation items; "yes"
 means what `question_type` says. Boxes: **x, y, width, height** in pixels of the image as stored. Encoding: UTF-16 with
 a byte-order mark (open), UTF-8 (true/false). Image paths: `media_data/image/...`, relative to the image root; a root
-that ends with these folders will do. Splits: all test, since LOKI is a benchmark.
+that ends with these folders will do. Splits: all test, since LOKI is a benchmark. Content: what `question_type` ends
+with ("animals", "satellite"), as published; an image without a true/false question has none.
 
 Descriptions were translated by a chat model, whose phrases ("The text translates to:", "Certainly! Here are ...") are
 no observation and are left out of the traces. Empty descriptions are passed over and counted.
@@ -32,6 +33,7 @@ from fakeinstruct.chains.importers.loki_records import (
     TrueFalse,
     answered,
     asked,
+    shown,
 )
 from fakeinstruct.chains.importers.regions import region_from_box
 from fakeinstruct.chains.importers.sentences import as_sentence, parts
@@ -163,6 +165,7 @@ def _chain(source: Source, image: ImageRef, said: _Said, notes: Counter[str]) ->
         traces=_joined(traces),
         texts=texts,
         split=Split.TEST,
+        content=tuple(dict.fromkeys(kind for one in said.answers if (kind := shown(one.record)))),
     )
 
 

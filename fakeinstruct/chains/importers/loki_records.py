@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Literal
 
 from pydantic import Field
@@ -66,6 +67,12 @@ def asked(record: TrueFalse) -> Label:
     if record.modality != "image-text":
         raise RecordError(f"is not about one image but {record.modality[:40]!r}", field="modality")
     return kinds.pop()
+
+
+def shown(record: TrueFalse) -> str:
+    """What the image shows, as LOKI files it: "animals", "satellite", "sence"; empty where the type does not say."""
+    found = re.search(r"_ask_(?:fake|real)_(\w+)\Z", record.question_type)
+    return found[1] if found else ""
 
 
 def answered(record: TrueFalse) -> Label:

@@ -6,12 +6,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from fakeinstruct.base.errors import Rejects, UsageError
+from fakeinstruct.base.errors import Rejects, UsageError, nearest
 from fakeinstruct.chains.items import ITEMS
 from fakeinstruct.chains.schema import Chain, Label, Split
 from fakeinstruct.chains.store import ChainSet, open_chains
 from fakeinstruct.forensics.measuring import Need
 from fakeinstruct.forensics.protocol import Evaluation
+from fakeinstruct.measure.beside import BASELINES
 
 
 @dataclass(frozen=True)
@@ -42,9 +43,10 @@ def open_items(
         max_rejects: Share of bad records above which nothing is asked.
 
     Raises:
-        UsageError: If one is none, with the verb that makes one of it; or if it is named twice.
+        UsageError: If one is none, with the verb that makes one of it; if it is named twice, or an id stands in two.
     """
     given: list[Given] = []
+    owners: dict[str, Path] = {}
     for path in map(Path, paths):
         if (path / "manifest.json").is_file():
             raise UsageError(
@@ -63,15 +65,46 @@ def open_items(
         chains = open_chains(path, image_root=image_root)
         # bad records are listed once the set is asked about
         given.append(Given(chains, tuple(chains.read(Rejects(max_rejects)))))
+        for chain in given[-1].chains:
+            if owners.setdefault(chain.id, path) != path:  # answers are told apart by it
+                raise UsageError(
+                    f"its chain '{chain.id}' has the id of one in {owners[chain.id]}",
+                    file=path,
+                    hint="'fakeinstruct merge' makes one set of them, with ids of its own.",
+                )
     return given
+
+
+def check_protocol(evaluation: Evaluation) -> None:
+    """See that a protocol does not contradict itself, and names baselines that there are.
+
+    Not seen where a protocol is read: `score --split test` may ask by a protocol that calibrates, and `evaluate` can
+    go on from those answers.
+
+    Raises:
+        UsageError: If it asks to calibrate without asking about the validation split, or names another baseline.
+    """
+    if evaluation.measure.calibrate and Split.VALIDATION not in evaluation.splits:
+        raise UsageError(
+            f"protocol '{evaluation.name}' says calibrate, which fits on validation answers, and asks about "
+            f"{', '.join(evaluation.splits)} only",
+            field="measure.calibrate",
+            hint="Say 'splits: [validation, test]', or leave calibrate out.",
+        )
+    for name in evaluation.measure.baselines:
+        if name not in BASELINES:
+            raise UsageError(
+                f"there is no baseline '{name}'", field="measure.baselines", hint=nearest(name, BASELINES)
+            )
 
 
 def check_needs(evaluation: Evaluation, given: Sequence[Given]) -> None:
     """See that the chain sets hold what the protocol is about, in the splits that it asks about.
 
     Raises:
-        UsageError: If they do not, naming what is missing and what to do.
+        UsageError: If they do not, naming what is missing and what to do; or as `check_protocol`.
     """
+    check_protocol(evaluation)
     asked = [chain for each in given for chain in each.of(*evaluation.splits)]
     names = ", ".join(str(each.set.folder) for each in given)
     if not [chain for each in given for chain in each.of(Split.TEST)]:
