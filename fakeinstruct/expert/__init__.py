@@ -1,7 +1,7 @@
 """A vision-language model that learns from pairs.
 
-`fakeinstruct.expert.vision` registers the small expert's vision tower with Transformers' Auto classes. This package does
-not import it: whoever only reads an expert's card, to measure answers for one, needs neither Transformers nor PyTorch.
+`fakeinstruct.expert.vision` registers the small expert's vision tower with Transformers' Auto classes. This package
+does not import it: whoever only reads an expert's card, as measuring does, needs neither Transformers nor PyTorch.
 """
 
 import logging
