@@ -23,6 +23,14 @@ def evaluate(
         str | None,
         typer.Option("--model", help="Name that a server serves the model by, if it serves several."),
     ] = None,
+    beside: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--beside",
+            help="Another expert's answers by the same protocol, to measure on the same images. Repeatable.",
+            metavar="NAME=ANSWERS",
+        ),
+    ] = None,
     batch: Annotated[
         int | None, typer.Option("--batch", help="Images asked at once, if not as many as pay.", min=1)
     ] = None,
@@ -55,11 +63,15 @@ def evaluate(
 
         fakeinstruct evaluate runs/train/expert generators chains/genimage --out runs/genimage
 
+        fakeinstruct evaluate runs/train/expert cifake chains/cifake --out runs/cifake --beside other=runs/other/answers
+
         fakeinstruct evaluate http://localhost:8000/v1 fakebench chains/fakebench --out runs/fakebench
     """
     from fakeinstruct.cli.evaluation import plan_lines, print_evaluation
+    from fakeinstruct.forensics.answers import open_answers
     from fakeinstruct.forensics.protocol import load_evaluation
     from fakeinstruct.forensics.server import open_expert
+    from fakeinstruct.measure.beside import named_paths
     from fakeinstruct.measure.evaluate import evaluate as run
     from fakeinstruct.measure.evaluations.needs import check_needs, open_items
     from fakeinstruct.measure.out_folder import EVALUATION, check_out
@@ -71,11 +83,13 @@ def evaluate(
         raise UsageError("one image root for several sets", field="image_root", hint="Name one set, or none.")
     given = open_items(items, image_root, max_rejects)
     check_needs(evaluation, given)  # before a model is loaded
+    others = {name: open_answers(path) for name, path in named_paths(beside or ()).items()}
     asked = open_expert(expert, model)
     if dry_run:
         for line in plan_lines(asked, evaluation, given, out, rejects, batch=batch):
             print(printable(line))
         close(rejects)
         return
-    print_evaluation(run(asked, evaluation, given, out, batch=batch, seed=seed, rejects=rejects), out)
+    figures = run(asked, evaluation, given, out, beside=others, batch=batch, seed=seed, rejects=rejects)
+    print_evaluation(figures, out)
     close(rejects, out)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,8 @@ from fakeinstruct.forensics.expert import Expert
 from fakeinstruct.forensics.protocol import Evaluation
 from fakeinstruct.forensics.score import make_meta, score
 from fakeinstruct.forensics.server import Server
-from fakeinstruct.measure.evaluations.contents import Contents, content_figures
+from fakeinstruct.measure.beside import other
+from fakeinstruct.measure.evaluations.contents import Contents, content_figures, learned_contents
 from fakeinstruct.measure.evaluations.fits import warnings
 from fakeinstruct.measure.evaluations.leaks import leaks
 from fakeinstruct.measure.evaluations.needs import Given
@@ -38,6 +39,7 @@ def evaluate(
     given: Sequence[Given],
     out: str | Path,
     *,
+    beside: Mapping[str, AnswerSet] | None = None,
     batch: int | None = None,
     seed: int = 0,
     rejects: Rejects | None = None,
@@ -53,6 +55,7 @@ def evaluate(
         given: The chain sets, measured together.
         out: Folder for the answers (`answers`, or `answers-1` ... of several sets), figures, report, and where the
             protocol says so `calibration.json` and `submission`.
+        beside: Answer sets of other experts, to measure on the same images, by the name they are to have.
         batch: Images asked at once.
         seed: Seed of baselines and intervals.
         rejects: Collects what cannot be read or asked.
@@ -76,7 +79,7 @@ def evaluate(
     unanswered, unread = Rejects(rejects.share), Rejects(rejects.share)  # of one limit each
     for folder, each in zip(folders(out, len(given)), given, strict=True):
         answers.append(score(expert, each.set, folder, plan.asking, batch=batch, rejects=unanswered))
-    found = added_figures(plan, given, answers, seed) | {"expert": _expert(expert, given)}
+    found = added_figures(plan, given, answers, beside or {}, seed) | {"expert": _expert(expert, given)}
     if evaluation.measure.submission:
         found["submission"] = _submit(answers, out)
     figures = measure(
@@ -84,6 +87,7 @@ def evaluate(
         out,
         chains=given[0].set if len(given) == 1 else None,
         baselines=plan.baselines,
+        beside=beside,
         seed=seed,
         protocol=found,
         rejects=unread,
@@ -132,7 +136,11 @@ def check_answers(expert: Expert | Server, plan: Plan, given: Sequence[Given], o
 
 
 def added_figures(
-    plan: Plan, given: Sequence[Given], answers: Sequence[AnswerSet], seed: int
+    plan: Plan,
+    given: Sequence[Given],
+    answers: Sequence[AnswerSet],
+    beside: Mapping[str, AnswerSet],
+    seed: int,
 ) -> dict[str, Any]:
     """What a protocol adds to the figures of any answers: `protocol` of `figures.json`.
 
@@ -140,6 +148,7 @@ def added_figures(
         plan: What was asked.
         given: What it was asked about.
         answers: The answers, a set for each.
+        beside: Other experts' answers by name.
         seed: Seed of folds and intervals.
     """
     how = plan.evaluation.measure
@@ -155,6 +164,12 @@ def added_figures(
     if how.by_content:
         contents = Contents.read([chain for each in given for chain in each.chains])
         found["by_content"] = content_figures(scores, contents, fitted, seed)
+        found["by_content_beside"] = {
+            name: content_figures(theirs, learned, calibrated, seed)
+            for name, each in beside.items()
+            if (learned := learned_contents(each))
+            for theirs, calibrated, _ in [other(each, scores)]
+        }
     if isinstance(how.reals, dict):
         test = scores.where((scores.split == "test") & (scores.condition == "clean"))
         found["mapped_reals"] = mapped_reals(test, how.reals)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from fakeinstruct.base.errors import FakeInstructError, UsageError
 from fakeinstruct.base.files import read_json
+from fakeinstruct.base.progress import track
 from fakeinstruct.forensics.expert_files import expert_sha256, first_line
 
 if TYPE_CHECKING:
@@ -50,6 +51,7 @@ class Encoder:
             raise UsageError(f"cannot be loaded as an encoder ({first_line(error)})", file=folder) from error
         self.first_token = _takes_first_token(self.folder / POOLING)
         places = getattr(self.model.config, "max_position_embeddings", None) or LONGEST
+        self._known: dict[str, NDArray[np.float32]] = {}  # parts of a report are of the same texts
         self.longest = min(LONGEST, places, self.tokenizer.model_max_length)
 
     def json(self) -> dict[str, str]:
@@ -66,13 +68,12 @@ class Encoder:
             Shape (pairs,).
         """
         texts = sorted({each for text, references in pairs if references for each in (text, *references)})
-        place = {text: number for number, text in enumerate(texts)}
-        vectors = self.vectors(texts)
+        fresh = [text for text in texts if text not in self._known]
+        self._known |= dict(zip(fresh, self.vectors(fresh), strict=True))
+        known = self._known
         return np.array(
             [
-                max(float(vectors[place[text]] @ vectors[place[each]]) for each in references)
-                if references
-                else np.nan
+                max(float(known[text] @ known[each]) for each in references) if references else np.nan
                 for text, references in pairs
             ],
             dtype=np.float64,
@@ -85,7 +86,7 @@ class Encoder:
         order = sorted(range(len(texts)), key=lambda number: len(texts[number]))
         found: NDArray[np.float32] = np.zeros((len(texts), self.model.config.hidden_size), dtype=np.float32)
         with torch.inference_mode():
-            for start in range(0, len(order), BATCH):
+            for start in track(range(0, len(order), BATCH), "comparing meanings, batches"):
                 chosen = order[start : start + BATCH]
                 found[chosen] = self._encode([texts[number] for number in chosen]).numpy()
         return found

@@ -18,6 +18,7 @@ from fakeinstruct.expert.card import ExpertCard, Readout, save_card
 from fakeinstruct.expert.small import build_small
 from fakeinstruct.forensics.expert import load_expert
 from fakeinstruct.forensics.protocol import load_evaluation, prompts_sha256
+from fakeinstruct.forensics.score import score
 from fakeinstruct.measure.evaluate import evaluate
 from fakeinstruct.measure.evaluations.needs import check_needs, check_protocol, open_items
 from fakeinstruct.measure.evaluations.plan import as_many_as_there_are, make_plan, trainable
@@ -126,6 +127,34 @@ def test_what_was_held_out_has_its_rows_under_every_condition(done):
     assert clean["seen in training"]["n"] == clean["cat"]["n"] + clean["dog"]["n"]
     whole = done[1]["overall"]["test"]
     assert clean["seen in training"]["n"] + clean["held out of training"]["n"] == whole["n"]
+
+
+def test_another_expert_stands_beside_with_what_was_held_out_of_its_own_training(done, items, tmp_path):
+    folder, other = done[0], tmp_path / "other"
+    build_small(conversations(), TINY, seed=4, out=other)
+    save_card(other, ExpertCard(base="small", readouts=READOUTS))
+    given = open_items([items])
+    asking = make_plan(load_expert(other), load_evaluation(folder / "mine.yaml"), given).asking
+    theirs = score(load_expert(other), given[0].set, tmp_path / "answers", asking)
+    out = Path(shutil.copytree(folder / "out", tmp_path / "out"))
+    expert = Path(read_json(out / "answers/meta.json")["expert"])
+
+    def found() -> dict:
+        return run(expert, items, out, folder / "mine.yaml", beside={"five": theirs})
+
+    unknown = found()  # its card does not say what it was trained on
+    assert unknown["protocol"]["by_content_beside"] == {}
+    assert set(unknown["baselines"]) == {"metadata", "five"}
+    trained_on = {"chains_sha256": sha256_file(open_chains(items).file)}
+    save_card(other, ExpertCard(base="small", readouts=READOUTS, trained_on=trained_on))
+    known = found()
+    rows = known["protocol"]["by_content_beside"]["five"]
+    assert list(rows) == ["clean", "jpeg-50"]
+    parts = [rows["clean"][name] for name in ("seen in training", "held out of training")]
+    assert sum(part["n"] for part in parts) == known["baselines"]["five"]["overall"]["test"]["n"]
+    assert known["protocol"]["by_content"] == done[1]["protocol"]["by_content"]
+    assert parts[1]["nll"] != known["protocol"]["by_content"]["clean"]["held out of training"]["nll"]
+    assert "five: held out of training" in (out / "report.html").read_text(encoding="utf-8")
 
 
 def test_a_second_run_asks_nothing_and_computes_the_same_figures(done, expert, items, tmp_path):

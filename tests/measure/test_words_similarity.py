@@ -25,6 +25,16 @@ def test_the_nearest_reference_counts(folder):
     assert np.isnan(found[3])
 
 
+def test_a_text_is_encoded_once(folder, monkeypatch):
+    encoder, asked = Encoder(folder), []
+    encode = encoder._encode
+    monkeypatch.setattr(encoder, "_encode", lambda texts: asked.extend(texts) or encode(texts))
+    pairs = [("the hand", ["a light falls"]), ("a light falls", ["the hand"])]
+    first = encoder.similarity(pairs)
+    assert encoder.similarity([*pairs, ("fingers", ["the hand"])])[:2].tolist() == first.tolist()
+    assert sorted(asked) == ["a light falls", "fingers", "the hand"]
+
+
 def test_padding_does_not_count(folder):
     encoder = Encoder(folder)
     texts = ["a light", " ".join(WORDS), "the hand"]

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from fakeinstruct.base.errors import FakeInstructError, Rejects
+from fakeinstruct.base.files import sha256_file
 from fakeinstruct.chains.schema import Chain, Split
+from fakeinstruct.chains.store import open_chains
+from fakeinstruct.expert.card import load_card
+from fakeinstruct.forensics.answers import AnswerSet
 from fakeinstruct.measure.figures import split_figures
 from fakeinstruct.measure.fitting import Fit
 from fakeinstruct.measure.scores import Scores
@@ -50,6 +56,25 @@ class Contents:
         seen = np.array([bool(some & self.trained) for some in shown], dtype=bool)
         known = np.array([bool(some) for some in shown], dtype=bool)
         return {SEEN: seen, HELD_OUT: known & ~seen, **rows}
+
+
+def learned_contents(answers: AnswerSet) -> Contents | None:
+    """What the images show that another expert was trained on, and those that it was asked about.
+
+    Args:
+        answers: Its answers about the chain set that its training's pairs were made of.
+
+    Returns:
+        None if the set or the expert's card is not where the answers say, or the expert was trained on another set.
+    """
+    try:
+        chains = open_chains(Path(answers.meta.items))
+        trained_on = load_card(answers.meta.expert).trained_on
+        if trained_on.get("chains_sha256") != sha256_file(chains.file):
+            return None
+        return Contents.read(list(chains.read(Rejects(1.0))))
+    except FakeInstructError:
+        return None
 
 
 def content_figures(scores: Scores, contents: Contents, fitted: Fit, seed: int) -> dict[str, Any]:

@@ -28,7 +28,7 @@ def protocol_tables(figures: Mapping[str, Any]) -> list[Table]:
         return []
     found = [leak_table(added["leaks"])]
     if added.get("by_content"):
-        found.append(content_table(added["by_content"]))
+        found.append(content_table(added["by_content"], added["by_content_beside"]))
     if own := own_reals(figures, added):
         found.append(generator_table(own))
     return found
@@ -48,27 +48,33 @@ def leak_table(leaks: Mapping[str, Any]) -> Table:
     return Table("names and headers, no pixel, cross-validated on the test split", head, tuple(rows))
 
 
-def content_table(by_content: Mapping[str, Any]) -> Table:
-    """Figures by what images show; after processing only of what was seen in training and what was held out of it."""
+def content_table(by_content: Mapping[str, Any], beside: Mapping[str, Any]) -> Table:
+    """Figures by what images show; after processing only of what was seen in training and what was held out of it.
+
+    Args:
+        by_content: The expert's figures by condition and content.
+        beside: The same of other experts by name, of whom only these two rows are shown.
+    """
     head = ("content", "condition", "n", "auc", "95 % interval", "accuracy_half", "ece", "ece, calibrated")
     rows = [
-        (
-            name,
-            condition,
-            *(
-                row["n"],
-                row["auc"],
-                interval(row),
-                row["accuracy_half"],
-                row["ece"],
-                row["calibrated"]["ece"],
-            ),
-        )
+        (name, condition, *_content_cells(row))
         for condition, some in by_content.items()
         for name, row in some.items()
         if condition == "clean" or name in (SEEN, HELD_OUT)
     ]
+    rows += [
+        (f"{other}: {name}", condition, *_content_cells(some[name]))
+        for other, theirs in beside.items()
+        for condition, some in theirs.items()
+        for name in (SEEN, HELD_OUT)
+        if name in some
+    ]
     return Table("test split by content", head, tuple(rows))
+
+
+def _content_cells(row: Mapping[str, Any]) -> tuple[Any, ...]:
+    known = (row["n"], row["auc"], interval(row), row["accuracy_half"], row["ece"])
+    return (*known, row["calibrated"]["ece"])
 
 
 def own_reals(figures: Mapping[str, Any], evaluation: Mapping[str, Any]) -> dict[str, Any]:
