@@ -105,7 +105,9 @@ def model_card(
         what="A small LLaVA built from scratch." if card.base == "small" else what,
         rows="\n".join(f"| {name} | {value} |" for name, value in _rows(card.trained_on, counts)),
         validation=_validation(history, card.trained_on.get("chosen_step")),
-        imports="    import fakeinstruct.expert.vision  # registers the small vision tower\n" if small else "",
+        imports="    import fakeinstruct.expert.vision  # registers the small vision tower\n"
+        if small
+        else "",
         readout=readout,
     )
 

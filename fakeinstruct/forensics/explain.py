@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from fakeinstruct.expert.collate import Collator
     from fakeinstruct.forensics.expert import Expert
 
+
 def explanation_prompt(expert: Expert) -> str:
     """The first question that an expert learned to answer with reasons.
 

@@ -158,7 +158,9 @@ def test_stored_calibrations_of_several_prompts_are_applied_to_each_and_then_joi
 def test_the_chance_in_the_images_that_were_fitted_on_is_said(answer_set, tmp_path):
     figures = measure([answer_set(simulated())], tmp_path / "out")
     after, fit = figures["overall"]["test"]["calibrated"], figures["provenance"]["fit"]
-    assert after["ece_fitted_band"]["percentile_95"] > after["ece_band"]["perfectly_calibrated"]["percentile_95"]
+    assert (
+        after["ece_fitted_band"]["percentile_95"] > after["ece_band"]["perfectly_calibrated"]["percentile_95"]
+    )
     assert 0 < fit["scale_standard_error"] < fit["scale"]
     assert fit["bias_standard_error"] > 0
     assert "fitted, it stays under" in (tmp_path / "out/figures.md").read_text()
