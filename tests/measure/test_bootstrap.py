@@ -12,6 +12,7 @@ from fakeinstruct.measure.figures import split_figures
 from fakeinstruct.measure.fitting import Fit
 from fakeinstruct.measure.intervals import FEW_GROUPS, JUDGED, PROBABLE, RANKED
 from fakeinstruct.measure.scores import Scores
+from fakeinstruct.measure.slices import slices
 from fakeinstruct.measure.weighted import CalibrationError, Means, Ranking, together
 
 RATES = {"tpr": 0.1}
@@ -186,6 +187,23 @@ def test_every_figure_of_a_split_has_an_interval_around_it():
     for name in ("brier", "nll"):
         low, high = row["calibrated"]["intervals"][name]
         assert low < row["calibrated"][name] < high
+
+
+def test_an_image_eight_times_over_narrows_no_interval_of_a_generator_or_of_their_mean():
+    y, margin, _ = images(400)
+    group = np.arange(len(y))
+    once, many, naive = (
+        slices(scores(*(np.repeat(each, times) for each in (y, margin)), names), 0)
+        for times, names in ((1, group), (8, np.repeat(group, 8)), (8, np.arange(8 * len(y))))
+    )
+
+    def widths(tables):
+        rows = tables["per_generator"]["unnamed"]["intervals"], tables["generators"]["intervals"]
+        (low, high), (least, most) = rows[0]["auc"], rows[1]["macro_auc"]
+        return np.array([high - low, most - least])
+
+    assert widths(many) == pytest.approx(widths(once), rel=0.15)
+    assert widths(naive) == pytest.approx(widths(once) / np.sqrt(8), rel=0.15)
 
 
 def test_few_sources_have_no_intervals_and_the_reason_stands_once():
