@@ -11,7 +11,10 @@ from sklearn.metrics import roc_auc_score
 from fakeinstruct.base.errors import FakeInstructError, UsageError
 from fakeinstruct.expert.card import Readout
 from fakeinstruct.measure.calibration import fit_scale_bias, nll
+from fakeinstruct.measure.figures import detector_figures
+from fakeinstruct.measure.fitting import Fit
 from fakeinstruct.measure.run import measure
+from fakeinstruct.measure.scores import Scores
 
 KEYS = {
     *("n", "auc", "auc_low", "auc_high", "average_precision", "accuracy_half"),
@@ -229,6 +232,22 @@ def test_extreme_margins_stay_finite_and_are_in_a_bin(answer_set, tmp_path):
     assert test["ece"] == pytest.approx(2 / 40)  # two sure mistakes
     assert test["nll"] == pytest.approx(2 / 40 * 3e4)
     assert test["ties"]["distinct_margins"] == 2
+
+
+def test_every_rank_is_that_of_margins_which_probabilities_would_tie():
+    """In float32 the probability of all these is exactly 1, in half precision of nearly all."""
+    rows = [verdict(i, i % 2 == 0, 20.0 + (i % 2 == 0) * 40 + i / 4) for i in range(80)]
+    rows[0] |= {"margin": 20.25, "generator": "other"}  # the lowest of all, level with one real
+    figures = detector_figures(Scores.of(rows), Fit(), 0)
+    test = figures["overall"]["test"]
+    assert test["ties"] == {"distinct_margins": 79, "tied_pair_share": round(1 / 1600, 6)}
+    assert test["auc"] == round(1 - 39.5 / 1600, 6)
+    assert test["average_precision"] == pytest.approx((39 + 40 / 80) / 40, abs=1e-6)
+    assert test["eer"] == pytest.approx(1 / 40)
+    assert test["accuracy_oracle_threshold"] == pytest.approx(79 / 80)
+    assert test["intervals"]["auc"][1] > test["auc"] > test["intervals"]["auc"][0] > 0.9
+    assert figures["per_generator"]["diffusion"]["eer"] == 0
+    assert figures["per_generator"]["other"]["auc"] == pytest.approx(0.5 / 40)
 
 
 def test_each_generator_stands_against_the_same_reals(answer_set, tmp_path):
