@@ -65,7 +65,7 @@ def join_prompts(by_prompt: ByPrompt, fitted: Mapping[Asked, tuple[float, float]
         for row in rows:
             scale, bias = fitted[key] if fitted else (None, None)
             calibrated = None if scale is None or bias is None else scale * row["margin"] + bias
-            together.setdefault(_image(row), []).append(
+            together.setdefault(shown(row), []).append(
                 row if calibrated is None else {**row, "calibrated": calibrated}
             )
     return Scores.of(
@@ -86,7 +86,7 @@ def lacking(by_prompt: ByPrompt) -> int:
     count: dict[tuple[str, str], int] = defaultdict(int)
     for rows in by_prompt.values():
         for row in rows:
-            count[_image(row)] += 1
+            count[shown(row)] += 1
     return sum(each < len(by_prompt) for each in count.values())
 
 
@@ -96,7 +96,8 @@ def mean_known(rows: Rows, name: str) -> float | None:
     return _mean(values) if values else None
 
 
-def _image(row: Mapping[str, Any]) -> tuple[str, str]:
+def shown(row: Mapping[str, Any]) -> tuple[str, str]:
+    """The image that a row is about, and under which condition."""
     return row["chain"], row.get("condition") or "clean"
 
 
@@ -106,7 +107,7 @@ def _joined(
     """One row for all that are of one prompt, image, condition and trace, and equal in the columns `apart`."""
     together: dict[tuple[Any, ...], Rows] = {}
     for row in rows:
-        key = (*asked(row), *_image(row), row.get("trace"), *(row.get(name) for name in apart))
+        key = (*asked(row), *shown(row), row.get("trace"), *(row.get(name) for name in apart))
         together.setdefault(key, []).append(row)
     return [
         same[0]

@@ -13,7 +13,7 @@ from fakeinstruct.expert.card import Aggregation
 from fakeinstruct.forensics.answers import KEY, AnswerSet
 from fakeinstruct.forensics.probability import row_margin
 from fakeinstruct.measure.detector_table import DetectorTable
-from fakeinstruct.measure.joining import ByPrompt, Rows, is_clean, join_answers, join_prompts, lacking
+from fakeinstruct.measure.joining import ByPrompt, Rows, is_clean, join_answers, join_prompts, lacking, shown
 from fakeinstruct.measure.scores import Scores
 
 COLUMNS = (
@@ -50,7 +50,7 @@ class Answers:
         prompts: Verdict prompts with the number of rows each.
         unsplit: Verdict rows without a split, which count as test.
         lacking: Images that an answer to some prompt is missing of.
-        speechless: Clean images by split that got no score because what was written has no verdict.
+        speechless: Images by split and condition that got no score because what was written has no verdict.
         skipped_images: Number of images that skipped rows are about, as (kind, split) to count.
     """
 
@@ -66,7 +66,7 @@ class Answers:
     prompts: Counter[str] = field(default_factory=Counter)
     unsplit: int = 0
     lacking: int = 0
-    speechless: Counter[str] = field(default_factory=Counter)
+    speechless: Counter[tuple[str, str]] = field(default_factory=Counter)
     skipped_images: Mapping[tuple[str, str], int] = field(default_factory=dict)
 
     def skipped_of(self, kind: str, split: str) -> dict[str, Any]:
@@ -107,7 +107,7 @@ def read_answers(answers: Sequence[AnswerSet], aggregation: Aggregation | None =
     _check_repeats(rows)
     skipped: Counter[tuple[str, str, str]] = Counter()
     about: dict[tuple[str, str], set[str]] = defaultdict(set)
-    silent: dict[str, str] = {}
+    silent: dict[tuple[str, str], str] = {}
     kept: dict[str, Rows] = {"verdict": [], "choice": [], "prior": [], "intervention": [], "pair": []}
     for row in rows:
         row["chain"] = row["chain"] or row["item"]
@@ -121,14 +121,14 @@ def read_answers(answers: Sequence[AnswerSet], aggregation: Aggregation | None =
             split = row["split"] or "test"
             skipped[kind, split, reason] += 1
             about[kind, split].add(row["chain"])
-            if reason == NO_VERDICT and kind == "verdict" and is_clean(row):
-                silent[row["chain"]] = split
+            if reason == NO_VERDICT and kind == "verdict":
+                silent[shown(row)] = split
         else:
             kept[kind].append(row)
     verdicts = kept["verdict"]
     by_prompt = join_answers(verdicts)
     clean = [row for row in verdicts if is_clean(row)]
-    scored = {row["chain"] for row in clean}
+    scored = {shown(row) for row in verdicts}
     return Answers(
         scores=join_prompts(by_prompt),
         by_prompt=by_prompt,
@@ -142,7 +142,7 @@ def read_answers(answers: Sequence[AnswerSet], aggregation: Aggregation | None =
         prompts=Counter(row["prompt"] or "" for row in verdicts),
         unsplit=sum(not row["split"] for row in verdicts),
         lacking=lacking(by_prompt),
-        speechless=Counter(split for chain, split in silent.items() if chain not in scored),
+        speechless=Counter((split, look[1]) for look, split in silent.items() if look not in scored),
         skipped_images={key: len(images) for key, images in about.items()},
     )
 

@@ -141,7 +141,9 @@ def expert_figures(
     figures = detector_figures(scores, fitted, seed)
     for split, row in figures["overall"].items():
         row["skipped"] = read.skipped_of("verdict", split)
-        row["no_verdict"] = _no_verdict(row, read.speechless[split])
+        row["no_verdict"] = _no_verdict(row, read.speechless[split, "clean"])
+    for condition, row in figures["per_condition"].items():
+        row["no_verdict"] = _no_verdict(row, read.speechless["test", condition])
     choices = [row for row in read.choices if (row["split"] or "test") == "test" and is_clean(row)]
     figures["choices"] = {**choice_figures(choices), "skipped": read.skipped_of("choice", "test")}
     figures["pair_verdicts"] = pair_figures(read.pairs)

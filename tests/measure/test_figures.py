@@ -425,6 +425,21 @@ def test_a_text_without_a_verdict_is_counted_as_wrong(answer_set, tmp_path):
     assert test["no_verdict"]["accuracy_half"] == pytest.approx(right / (test["n"] + 1), abs=1e-5)
 
 
+def test_a_text_without_a_verdict_is_wrong_under_its_condition(answer_set, tmp_path):
+    rows = simulated(80, position="scan", text="It is fake.", verdict="fake")
+    rows = [row for row in rows if row["split"] == "test"]
+    blurred = [row | {"condition": "blur-1"} for row in rows]
+    for row in blurred[:20]:
+        row |= {"text": "A cat.", "verdict": None, "margin": None, "error": "wrote no verdict: 'A cat.'"}
+    figures = measure([answer_set(rows + blurred)], tmp_path / "out")
+    row = figures["per_condition"]["blur-1"]
+    assert row["n"] == len(rows) - 20
+    assert row["no_verdict"]["n"] == 20
+    right = row["accuracy_half"] * row["n"]
+    assert row["no_verdict"]["accuracy_half"] == pytest.approx(right / len(rows), abs=1e-5)
+    assert figures["overall"]["test"]["no_verdict"]["n"] == 0
+
+
 def test_margins_are_aggregated_anew_from_stored_logits(answer_set, tmp_path):
     rows = simulated(80, words=["fake", "Fake", "real", "Real"], classes=["fake", "fake", "real", "real"])
     rng = np.random.default_rng(0)
