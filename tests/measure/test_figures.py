@@ -11,7 +11,8 @@ from sklearn.metrics import roc_auc_score
 from fakeinstruct.base.errors import FakeInstructError, UsageError
 from fakeinstruct.expert.card import Readout
 from fakeinstruct.measure.calibration import fit_scale_bias, nll
-from fakeinstruct.measure.figures import detector_figures
+from fakeinstruct.measure.figure import Row
+from fakeinstruct.measure.figures import detector_figures, label_mass
 from fakeinstruct.measure.fitting import Fit
 from fakeinstruct.measure.run import measure
 from fakeinstruct.measure.scores import Scores
@@ -250,6 +251,18 @@ def test_every_rank_is_that_of_margins_which_probabilities_would_tie():
     assert figures["per_generator"]["other"]["auc"] == pytest.approx(0.5 / 40)
 
 
+def test_answers_under_the_floor_of_the_label_mass_are_counted():
+    rows = [verdict(i, i % 2 == 0, float(i), label_mass=mass) for i, mass in enumerate([0.9, 0.5, 0.4, 0.1])]
+    found = label_mass(Scores.of([*rows, verdict(4, True, 1.0, label_mass=None)]))
+    assert found == {"mean": pytest.approx(0.475), "floor": 0.5, "share_under_floor": 0.5}
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, {"a": [1.0, np.float64("nan")]}])
+def test_what_is_no_number_is_never_a_figure(value):
+    with pytest.raises(ValueError, match="is not a figure"):
+        Row().give(("auc",), lambda: value)
+
+
 def test_each_generator_stands_against_the_same_reals(answer_set, tmp_path):
     rng = np.random.default_rng(0)
     rows = [verdict(i, False, float(rng.normal())) for i in range(30)]
@@ -438,6 +451,8 @@ def test_a_text_without_a_verdict_is_wrong_under_its_condition(answer_set, tmp_p
     right = row["accuracy_half"] * row["n"]
     assert row["no_verdict"]["accuracy_half"] == pytest.approx(right / len(rows), abs=1e-5)
     assert figures["overall"]["test"]["no_verdict"]["n"] == 0
+    assert (
+    )
 
 
 def test_margins_are_aggregated_anew_from_stored_logits(answer_set, tmp_path):

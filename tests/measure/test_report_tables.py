@@ -1,7 +1,13 @@
 """Tables of the report as rows: intervals beside their figures, reasons where there are none."""
 
+from simulated_answers import verdict
+
+from fakeinstruct.measure.figures import split_figures
+from fakeinstruct.measure.fitting import Fit
 from fakeinstruct.measure.report_cells import Absent, Interval, Table, interval, named, part, shown
+from fakeinstruct.measure.report_every import every_figure
 from fakeinstruct.measure.report_missing import missing_sections, no_transfer
+from fakeinstruct.measure.scores import Scores
 
 
 def test_a_cell_shows_four_decimals_or_why_not():
@@ -19,6 +25,16 @@ def test_an_interval_stands_under_low_and_high_or_under_intervals():
     assert interval({"difference": 1.0, "low": 0.5, "high": 1.5}, "difference") == Interval(0.5, 1.5)
     assert interval({"ece": 0.1, "intervals": None}, "ece") is None
     assert interval({"ece": 0.1}, "ece") is None
+
+
+def test_what_no_detector_knows_is_called_the_oracle_and_nothing_else_is():
+    rows = [verdict(i, i % 2 == 0, float(i % 7 - i % 2)) for i in range(40)]
+    row = split_figures(Scores.of(rows), Fit(threshold=-5.0), 0).json()  # takes all for fake
+    shown_as = {line[0]: line[1] for line in every_figure(row).rows}
+    (name,) = (label for label in shown_as if "oracle" in label)
+    assert "on these very images" in name
+    assert shown_as[name] == row["accuracy_oracle_threshold"] > row["accuracy_validation_threshold"]
+    assert shown_as["accuracy at the validation threshold"] == row["accuracy_validation_threshold"]
 
 
 def test_nested_figures_become_rows_and_rows_that_are_alike_a_table():
