@@ -452,6 +452,7 @@ def test_a_text_without_a_verdict_is_wrong_under_its_condition(answer_set, tmp_p
     assert row["no_verdict"]["accuracy_half"] == pytest.approx(right / len(rows), abs=1e-5)
     assert figures["overall"]["test"]["no_verdict"]["n"] == 0
     assert (
+        "blur-1: of 20 images the expert wrote a text without" in (tmp_path / "out/report.html").read_text()
     )
 
 
