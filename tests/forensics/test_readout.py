@@ -190,6 +190,19 @@ def test_a_word_that_melts_into_the_prefix_is_refused(tokenizers):
         )
 
 
+def test_a_word_that_changes_the_tokens_before_it_is_refused_however_long_it_is(tokenizers):
+    """Behind "fa" the word has tokens of its own left over, which say nothing of where it begins."""
+    chat = Chat(tokenizers["bytes"], CHATML)
+    prefix, word = "The image is fa", "ke photo"
+    apart, joined = (
+        chat.tokenizer(text, add_special_tokens=False)["input_ids"] for text in (prefix, prefix + word)
+    )
+    assert len(joined) > len(apart)
+    assert joined[: len(apart)] != apart
+    with pytest.raises(UsageError, match="joins 'ke photo' with the prompt"):
+        resolve_prompt(chat, ASKED, {"fake": (word,), "real": ("real",)}, prefix)
+
+
 @settings(max_examples=60, deadline=None, derandomize=True)
 @given(st.text(st.characters(codec="utf-8", exclude_categories=("Cs",)), min_size=1, max_size=12))
 def test_any_word_is_spelt_whole_or_refused(word):
