@@ -233,3 +233,14 @@ def test_what_stands_beside_the_expert_is_named_with_its_note(answer_set, tmp_pa
     text = page(tmp_path, answer_set(simulated(60)), beside={"rival": other})
     assert re.search(r"<p class=\"note\">rival: .*; it has no figure of \d+ of the images", text)
     assert "ROC curves of the expert and rival" in text
+
+
+def test_who_stands_beside_the_expert_has_a_row_of_the_headline(answer_set, tmp_path):
+    other = answer_set(simulated(60, seed=1), "other", expert="runs/other", expert_sha256="ee" * 32)
+    text = page(tmp_path, answer_set(simulated(60)), beside={"rival": other})
+    figures = json.loads((tmp_path / "out/figures.json").read_text())
+    headline = text.split("<h2>Headline figures</h2>")[1].split("<h2>")[0]
+    rows = dict(re.findall(r'<th scope="row">(\w+)</th>(.*?)</tr>', headline, re.S))
+    assert rows.keys() >= {"expert", "rival"}
+    for name, each in (("expert", figures), ("rival", figures["baselines"]["rival"])):
+        assert f"{each['overall']['test']['auc']:.3f}" in rows[name]

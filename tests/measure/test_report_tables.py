@@ -37,6 +37,20 @@ def test_what_no_detector_knows_is_called_the_oracle_and_nothing_else_is():
     assert shown_as["accuracy at the validation threshold"] == row["accuracy_validation_threshold"]
 
 
+def test_what_a_perfect_scorer_stays_under_stands_beside_every_calibration_error():
+    rows = [verdict(i, i % 2 == 0, float(i % 7 - i % 2)) for i in range(40)]
+    scores = Scores.of(rows).scaled(0.5, 0.1)
+    row = split_figures(scores, Fit(0.5, 0.1, source="validation"), 0).json()
+    bands = {line[0]: line[3] for line in every_figure(row).rows if line[3] != ""}
+    names = {"ece": "ECE, 15 bins of equal mass", "smooth_ece": "smooth ECE"}
+    expected = {}
+    for title, each in (("{}", row), ("{}, calibrated", row["calibrated"])):
+        for name, label in names.items():
+            expected[title.format(label)] = each[f"{name}_band"]["perfectly_calibrated"]["percentile_95"]
+    assert bands == expected
+    assert min(bands.values()) > 0
+
+
 def test_nested_figures_become_rows_and_rows_that_are_alike_a_table():
     found = {
         "n": 3,
