@@ -73,6 +73,15 @@ def test_the_labels_have_as_many_words_so_that_sums_can_be_formed(name):
     assert all(len(readout.fake) == len(readout.real) for readout in load_protocol(name).readouts)
 
 
+def test_cifake_is_never_shown_without_what_makes_its_figures_small():
+    """Its classes are told apart by any small network: what stands beside an AUC there is part of the protocol."""
+    protocol = load_evaluation("cifake")
+    assert "jpeg-50" in protocol.conditions
+    assert {"metadata", "statistics", "cnn", "probe"} <= set(protocol.measure.baselines)
+    assert protocol.measure.by_content
+    assert protocol.held_out > 0
+
+
 def test_the_words_can_be_told_apart():
     chat = Chat(byte_level(), CHATML)
     for name in PINNED:
