@@ -246,7 +246,7 @@ def draw(found: list[dict[str, Any]], file: Path) -> None:
     import matplotlib.pyplot as plt
     from matplotlib.ticker import LogLocator, NullFormatter
 
-    from fakeinstruct.measure.plots import STYLE
+    from fakeinstruct.measure.report.plots import STYLE
 
     with plt.rc_context(STYLE):
         figure, axes = plt.subplots(2, 2, figsize=(11, 7), sharey="row")

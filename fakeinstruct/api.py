@@ -25,11 +25,11 @@ from fakeinstruct.forensics.protocol import Protocol, load_evaluation, load_prot
 from fakeinstruct.forensics.score import score
 from fakeinstruct.measure.audit.run import audit
 from fakeinstruct.measure.calibrate import calibrate
-from fakeinstruct.measure.compare import compare
-from fakeinstruct.measure.detector_table import open_table
+from fakeinstruct.measure.comparison.run import compare
 from fakeinstruct.measure.evaluate import evaluate
 from fakeinstruct.measure.evaluations.needs import open_items
 from fakeinstruct.measure.run import measure
+from fakeinstruct.measure.table.detector_table import open_table
 
 __all__ = [
     "Protocol",

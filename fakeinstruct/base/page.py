@@ -12,17 +12,17 @@ from PIL import Image
 
 
 @cache
-def environment(package: str, *, escape: bool = True) -> Environment:
+def environment(*packages: str, escape: bool = True) -> Environment:
     """Jinja for pages: whatever comes from data is escaped, and what is not there is an error.
 
     The same one for the same arguments: a template is compiled once.
 
     Args:
-        package: The package that the templates lie in; `page.css.jinja` is found from any.
+        packages: The packages that the templates lie in; `page.css.jinja` is found from any.
         escape: Whether to escape HTML. What is no HTML takes care of itself.
     """
     jinja = Environment(
-        loader=ChoiceLoader([PackageLoader(package, "."), PackageLoader("fakeinstruct.base", ".")]),
+        loader=ChoiceLoader([PackageLoader(package, ".") for package in (*packages, "fakeinstruct.base")]),
         autoescape=escape,  # noqa: S701 - said by the caller, True for pages
         keep_trailing_newline=True,
         undefined=StrictUndefined,

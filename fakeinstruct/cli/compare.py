@@ -45,7 +45,7 @@ def compare(
     from fakeinstruct.base.errors import Rejects
     from fakeinstruct.chains.store import open_chains
     from fakeinstruct.cli.detectors import open_detector, print_table
-    from fakeinstruct.measure.compare import compare as run
+    from fakeinstruct.measure.comparison.run import compare as run
     from fakeinstruct.measure.out_folder import COMPARISON, check_out
 
     check_out(out, COMPARISON)
@@ -70,8 +70,8 @@ def _print(figures: dict[str, Any], out: Path) -> None:
     from fakeinstruct.base.errors import printable
     from fakeinstruct.base.page import number
     from fakeinstruct.cli.figures import WIDTH
-    from fakeinstruct.measure.compare_files import missing, p_value, signed, table_rows
-    from fakeinstruct.measure.report_head import by_generator
+    from fakeinstruct.measure.comparison.files import missing, p_value, signed, table_rows
+    from fakeinstruct.measure.report.head import by_generator
 
     terminal = Console()
     console = terminal if terminal.is_terminal else Console(width=WIDTH)

@@ -64,7 +64,7 @@ def open_detector(
         UsageError: If it is not there or neither, or a column is not given as WHAT=NAME.
     """
     from fakeinstruct.forensics.answers import open_answers
-    from fakeinstruct.measure.detector_table import open_table
+    from fakeinstruct.measure.table.detector_table import open_table
 
     if not path.exists():
         raise UsageError("no such file or folder", file=path)
@@ -93,7 +93,7 @@ def print_table(said: dict[str, Any]) -> None:
 
     from fakeinstruct.base.errors import printable
     from fakeinstruct.cli.figures import WIDTH
-    from fakeinstruct.measure.table_said import rows_line
+    from fakeinstruct.measure.table.said import rows_line
 
     terminal = Console(markup=False, highlight=False)
     console = terminal if terminal.is_terminal else Console(width=WIDTH, markup=False, highlight=False)

@@ -8,9 +8,9 @@ from typing import Any
 
 from fakeinstruct.base.errors import printable
 from fakeinstruct.measure.low_mass import mass_warning
-from fakeinstruct.measure.report_cells import Table, shown
-from fakeinstruct.measure.report_head import against_chance, doubtful_fits, subject
-from fakeinstruct.measure.report_tables import conditions, headline, interventions, prompts
+from fakeinstruct.measure.report.cells import Table, shown
+from fakeinstruct.measure.report.head import against_chance, doubtful_fits, subject
+from fakeinstruct.measure.report.tables import conditions, headline, interventions, prompts
 
 WIDTH = 120
 """Columns of the printed tables where standard output is a file or a pipe."""

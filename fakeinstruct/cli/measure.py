@@ -138,12 +138,12 @@ def measure(
     from fakeinstruct.cli.detectors import open_detector, print_table
     from fakeinstruct.cli.figures import print_figures
     from fakeinstruct.measure.beside import named_paths
-    from fakeinstruct.measure.judge import open_judge
+    from fakeinstruct.measure.judge.run import open_judge
     from fakeinstruct.measure.out_folder import REPORT, check_out
     from fakeinstruct.measure.reading import named_aggregation
-    from fakeinstruct.measure.report_head import read_tables
+    from fakeinstruct.measure.report.head import read_tables
     from fakeinstruct.measure.run import measure as run
-    from fakeinstruct.measure.words_similarity import Encoder
+    from fakeinstruct.measure.words.similarity import Encoder
 
     check_out(out, REPORT)
     if judge_model and not judge:

@@ -16,14 +16,14 @@ from fakeinstruct.chains.store import ChainSet
 from fakeinstruct.expert.card import load_card
 from fakeinstruct.forensics.answers import AnswerSet
 from fakeinstruct.forensics.expert_files import expert_sha256
-from fakeinstruct.measure.baseline_question import score_questions
-from fakeinstruct.measure.baselines import TRAINERS, score_baseline
-from fakeinstruct.measure.detector_table import DetectorTable
+from fakeinstruct.measure.baselines.question import score_questions
+from fakeinstruct.measure.baselines.run import TRAINERS, score_baseline
 from fakeinstruct.measure.figures import detector_figures
 from fakeinstruct.measure.fitting import Fit, aggregations, apply, asked_readouts, choose, fit, stored_fit
 from fakeinstruct.measure.reading import read_answers
-from fakeinstruct.measure.report_head import DETECTOR, EXPERT
+from fakeinstruct.measure.report.head import DETECTOR, EXPERT
 from fakeinstruct.measure.scores import Scores
+from fakeinstruct.measure.table.detector_table import DetectorTable
 
 QUESTION = "question"
 BASELINES = (*TRAINERS, QUESTION)

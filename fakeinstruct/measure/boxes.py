@@ -16,7 +16,7 @@ from fakeinstruct.chains.store import ChainSet
 from fakeinstruct.measure.boxes_overlap import HIT, match, region_iou
 from fakeinstruct.measure.figure import Row
 from fakeinstruct.measure.ratios import Ratio, give_ratios, mean_of
-from fakeinstruct.measure.words_said import Images, chains_of, of_test
+from fakeinstruct.measure.words.said import Images, chains_of, of_test
 
 UNKNOWN_SIZE = (512, 512)
 """Width and height taken for an image whose chain states none: only polygons and masks are laid on a grid of it."""

@@ -12,9 +12,9 @@ from fakeinstruct.base.errors import FakeInstructError, UsageError, nearest
 from fakeinstruct.expert.card import Aggregation
 from fakeinstruct.forensics.answers import KEY, AnswerSet
 from fakeinstruct.forensics.probability import row_margin
-from fakeinstruct.measure.detector_table import DetectorTable
 from fakeinstruct.measure.joining import ByPrompt, Rows, is_clean, join_answers, join_prompts, lacking, shown
 from fakeinstruct.measure.scores import Scores
+from fakeinstruct.measure.table.detector_table import DetectorTable
 
 COLUMNS = (
     *("item", "chain", "image", "kind", "template", "prompt", "position", "trained", "look", "condition"),

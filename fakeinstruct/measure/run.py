@@ -17,24 +17,24 @@ from fakeinstruct.forensics.answers import AnswerSet
 from fakeinstruct.measure.beside import CACHE, Company
 from fakeinstruct.measure.calibrate import fitted_file, stored_readouts
 from fakeinstruct.measure.choices import choice_figures
-from fakeinstruct.measure.detector_table import DetectorTable
 from fakeinstruct.measure.figure import rounded
 from fakeinstruct.measure.figures import detector_figures
 from fakeinstruct.measure.fitting import Fit, aggregations, apply, asked_readouts, choose, fit, stored_fit
 from fakeinstruct.measure.interventions import intervention_figures
 from fakeinstruct.measure.joining import is_clean, join_prompts
-from fakeinstruct.measure.judge import Judge
+from fakeinstruct.measure.judge.run import Judge
 from fakeinstruct.measure.low_mass import low_mass
 from fakeinstruct.measure.pair_verdicts import pair_figures
 from fakeinstruct.measure.prior import PriorMargins, prior_figures, prior_margins, subtract
 from fakeinstruct.measure.prompts import prompt_figures
 from fakeinstruct.measure.reading import Answers, read_answers
-from fakeinstruct.measure.report import Material
-from fakeinstruct.measure.report_files import write_report
-from fakeinstruct.measure.report_gallery import Pictures, cited_regions, named_boxes, surest_mistakes
+from fakeinstruct.measure.report.files import write_report
+from fakeinstruct.measure.report.gallery import Pictures, cited_regions, named_boxes, surest_mistakes
+from fakeinstruct.measure.report.page import Material
 from fakeinstruct.measure.scores import Scores
 from fakeinstruct.measure.seeds import seed_figures, seed_runs
-from fakeinstruct.measure.words_similarity import Encoder
+from fakeinstruct.measure.table.detector_table import DetectorTable
+from fakeinstruct.measure.words.similarity import Encoder
 from fakeinstruct.measure.written import JUDGED, Readers, written_figures
 
 PACKAGES = ("numpy", "scipy", "scikit-learn", "matplotlib", "pyarrow", "torch")

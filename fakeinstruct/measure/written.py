@@ -13,12 +13,12 @@ from fakeinstruct.base.errors import Rejects, UsageError
 from fakeinstruct.chains.store import ChainSet
 from fakeinstruct.forensics.answers import AnswerSet
 from fakeinstruct.measure.boxes import box_figures
-from fakeinstruct.measure.judge import Judge
-from fakeinstruct.measure.judge_marks import Judgement
-from fakeinstruct.measure.words import word_figures
-from fakeinstruct.measure.words_open import Rows, open_figures, open_rows
-from fakeinstruct.measure.words_said import chains_of
-from fakeinstruct.measure.words_similarity import Encoder
+from fakeinstruct.measure.judge.marks import Judgement
+from fakeinstruct.measure.judge.run import Judge
+from fakeinstruct.measure.words.figures import word_figures
+from fakeinstruct.measure.words.open import Rows, open_figures, open_rows
+from fakeinstruct.measure.words.said import chains_of
+from fakeinstruct.measure.words.similarity import Encoder
 
 COLUMNS = (
     *(

@@ -27,7 +27,9 @@ def call(*words):
 @pytest.fixture
 def hasty(monkeypatch):
     """A server is given up at once, not after half a minute."""
-    monkeypatch.setattr("fakeinstruct.measure.judge.Patience", lambda: Patience(10, attempts=2, pause=0.01))
+    monkeypatch.setattr(
+        "fakeinstruct.measure.judge.run.Patience", lambda: Patience(10, attempts=2, pause=0.01)
+    )
 
 
 @pytest.fixture

@@ -6,11 +6,11 @@ from simulated_answers import simulated, verdict
 from fakeinstruct.base.errors import UsageError
 from fakeinstruct.expert.card import ExpertCard, save_card
 from fakeinstruct.measure.beside import Company, _clean, named_paths
-from fakeinstruct.measure.detector_table import open_table
 from fakeinstruct.measure.figures import split_figures
 from fakeinstruct.measure.fitting import Fit
 from fakeinstruct.measure.reading import read_answers
 from fakeinstruct.measure.run import measure
+from fakeinstruct.measure.table.detector_table import open_table
 
 
 def beside(expert, **others):

@@ -14,8 +14,8 @@ from fakeinstruct.measure.calibration import DRAWS, probability, reliability
 from fakeinstruct.measure.detection import auc_interval
 from fakeinstruct.measure.roc import equal_error_rate, tpr_at_fpr
 from fakeinstruct.measure.smooth import perfect_smooth_ece, smooth_ece
-from fakeinstruct.measure.words_attributes import attribute_figures
-from fakeinstruct.measure.words_said import Images, chains_of, texts_of
+from fakeinstruct.measure.words.attributes import attribute_figures
+from fakeinstruct.measure.words.said import Images, chains_of, texts_of
 
 MODULES = ("attribute_f1", "auc_delong", "box_iou", "calibration_error", "eer", "tpr_at_fpr")
 

@@ -9,10 +9,10 @@ import datasets
 import evaluate
 
 from fakeinstruct.chains.taxonomy import load_taxonomy
-from fakeinstruct.measure.words_attributes import Tally, Truth
-from fakeinstruct.measure.words_claims import ClaimReader
-from fakeinstruct.measure.words_overlap import plain_words
-from fakeinstruct.measure.words_verdict import written_verdict
+from fakeinstruct.measure.words.attributes import Tally, Truth
+from fakeinstruct.measure.words.claims import ClaimReader
+from fakeinstruct.measure.words.overlap import plain_words
+from fakeinstruct.measure.words.verdict import written_verdict
 
 DESCRIPTION = """
 Which attributes of a taxonomy (hands, text, lighting) does an explanation claim to betray a fake picture, and which

@@ -17,7 +17,7 @@ from fakeinstruct.forensics.protocol import (
     prompts_sha256,
 )
 from fakeinstruct.forensics.server import Server
-from fakeinstruct.measure.baselines import TRAINERS
+from fakeinstruct.measure.baselines.run import TRAINERS
 from fakeinstruct.measure.evaluations.needs import Given, check_needs
 
 FOREIGN = "zero-shot"

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from fakeinstruct.measure.evaluations.contents import HELD_OUT, SEEN
-from fakeinstruct.measure.report_cells import Table, interval
+from fakeinstruct.measure.report.cells import Table, interval
 
 LEAKS = {
     "extension": "file extension",

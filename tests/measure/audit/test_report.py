@@ -1,33 +1,15 @@
 """The page: whole, safe, bounded, and worst first."""
 
 import re
-from html.parser import HTMLParser
 
 import numpy as np
+from pages import Page
 from PIL import Image
 
 from fakeinstruct.measure.audit.finding import Audit, Example, Finding, Section, Table
 from fakeinstruct.measure.audit.report import PICTURES, ROWS, render
 
 HOSTILE = '<script>alert(1)</script>" onload="x & y {{ 7*7 }} \u202e'
-
-
-class Page(HTMLParser):
-    """Collects tags and addresses; complains about tags left open."""
-
-    def __init__(self, text):
-        super().__init__()
-        self.tags, self.addresses, self.open = [], [], []
-        self.feed(text)
-
-    def handle_starttag(self, tag, attrs):
-        self.tags.append(tag)
-        self.addresses += [value for name, value in attrs if name in ("src", "href", "action")]
-        if tag not in ("meta", "img", "br"):
-            self.open.append(tag)
-
-    def handle_endtag(self, tag):
-        assert self.open.pop() == tag
 
 
 def audit(*findings, tables=(), skipped=None, source="x"):

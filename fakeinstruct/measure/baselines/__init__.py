@@ -1,0 +1,1 @@
+"""What stands beside every expert: detectors that look at less."""

@@ -1,0 +1,1 @@
+"""Two detectors on the same images: which is better, and by more than chance?"""

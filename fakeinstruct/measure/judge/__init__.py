@@ -1,0 +1,1 @@
+"""A language model that marks what an expert wrote."""

@@ -1,0 +1,1 @@
+"""The report: one page, its Markdown, its tables and drawings."""

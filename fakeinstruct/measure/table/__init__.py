@@ -1,0 +1,1 @@
+"""Any detector's scores, read from a table."""

@@ -1,0 +1,1 @@
+"""What an expert wrote, measured beside what annotators wrote."""
