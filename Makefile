@@ -76,11 +76,15 @@ bench-score: install  ## five prompts an image: one pass beside five, and beside
 bench-measure: install  ## 100,000 answers, 1,000 clustered bootstraps of every figure; ANSWERS says how many
 	$(BIN)/python benchmarks/measure.py --answers $(or $(ANSWERS),100000) --out $(RUNS)/bench-measure
 
-test: install  ## the quick tests
-	$(BIN)/python -m pytest -m "not slow"
+# Processes of one thread each, files in their order: what several tests of a file share is made once.
+JOBS ?= 2
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder
+
+test: install  ## the quick tests, in two processes; JOBS says in how many
+	$(PYTEST) -m "not slow"
 
 test-all: install  ## every test, the long ones too
-	$(BIN)/python -m pytest
+	$(PYTEST)
 
 lint: install  ## ruff
 	$(BIN)/ruff check .

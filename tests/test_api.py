@@ -22,6 +22,6 @@ def test_the_command_line_loads_nothing_heavy():
     assert not loaded("fakeinstruct.cli.main", {"torch", "transformers", "datasets", "sklearn"})
 
 
-@pytest.mark.parametrize("module", ["run", "compare", "calibrate"])
+@pytest.mark.parametrize("module", ["run", "comparison.run", "calibrate"])
 def test_measuring_answers_needs_no_torch(module):
     assert not loaded(f"fakeinstruct.measure.{module}", {"torch", "transformers", "datasets"})
