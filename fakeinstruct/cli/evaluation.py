@@ -58,7 +58,7 @@ def print_evaluation(figures: dict[str, Any], out: Path) -> None:
     from fakeinstruct.cli.figures import print_figures, print_tables
     from fakeinstruct.measure.evaluations.tables import protocol_tables
 
-    console = print_tables(protocol_tables(figures))
+    console = print_tables([*protocol_tables(figures).values()])
     for line in lines(figures["protocol"], out):
         console.print(printable(line), markup=False, highlight=False, soft_wrap=True)
     print_figures(figures, out)

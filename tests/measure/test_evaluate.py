@@ -154,7 +154,11 @@ def test_another_expert_stands_beside_with_what_was_held_out_of_its_own_training
     assert sum(part["n"] for part in parts) == known["baselines"]["five"]["overall"]["test"]["n"]
     assert known["protocol"]["by_content"] == done[1]["protocol"]["by_content"]
     assert parts[1]["nll"] != known["protocol"]["by_content"]["clean"]["held out of training"]["nll"]
-    assert "five: held out of training" in (out / "report.html").read_text(encoding="utf-8")
+    text = (out / "report.html").read_text(encoding="utf-8")
+    drawn = text[text.index('aria-label="AUC by what the images show"') :].partition("</svg>")[0]
+    assert "five: held out of training" in drawn
+    assert "five: ship" not in drawn
+    assert "five: held out of training" in text.replace(drawn, "")
 
 
 def test_a_second_run_asks_nothing_and_computes_the_same_figures(done, expert, items, tmp_path):

@@ -167,7 +167,7 @@ def test_the_chance_in_the_images_that_were_fitted_on_is_said(answer_set, tmp_pa
     )
     assert 0 < fit["scale_standard_error"] < fit["scale"]
     assert fit["bias_standard_error"] > 0
-    assert "fitted, it stays under" in (tmp_path / "out/figures.md").read_text()
+    assert "and a fitted one" in (tmp_path / "out/figures.md").read_text()
     stored = (readout(scale=0.5, bias=0.1),)
     rows = [row for row in simulated() if row["split"] == "test"]
     without = measure([answer_set(rows, "stored", readouts=stored)], tmp_path / "stored")["overall"]["test"]

@@ -17,20 +17,23 @@ LEAKS = {
 """What is said of each row of `leaks`."""
 
 
-def protocol_tables(figures: Mapping[str, Any]) -> list[Table]:
+def protocol_tables(figures: Mapping[str, Any]) -> dict[str, Table]:
     """The tables that a protocol adds, see `evaluate`; none of figures that no protocol is behind.
 
     Args:
         figures: The contents of `figures.json`.
+
+    Returns:
+        `leaks`, and where the protocol asks for them `content`, `own_reals`.
     """
     added = figures.get("protocol")
     if not added:
-        return []
-    found = [leak_table(added["leaks"])]
+        return {}
+    found = {"leaks": leak_table(added["leaks"])}
     if added.get("by_content"):
-        found.append(content_table(added["by_content"], added["by_content_beside"]))
+        found["content"] = content_table(added["by_content"], added["by_content_beside"])
     if own := own_reals(figures, added):
-        found.append(generator_table(own))
+        found["own_reals"] = generator_table(own)
     return found
 
 

@@ -49,7 +49,7 @@ def every_figure(row: Mapping[str, Any], who: str = "expert") -> Table:
             for name in PROBABLE
             if name in each
         ]
-    head = ("figure", "value", "95 % interval", "a perfect scorer stays under", "fitted, it stays under")
+    head = ("figure", "value", "95 % interval", "a perfect scorer stays under", "and a fitted one")
     return Table(f"the {who}, {row['n']:,} images", head, tuple(rows))
 
 

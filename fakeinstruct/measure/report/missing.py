@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from fakeinstruct.measure.report.cells import part
+from fakeinstruct.measure.report.every import LABELS
 from fakeinstruct.measure.report.head import EXPERT, by_generator, subject
 
 ASKED_BY = {
@@ -64,10 +65,19 @@ def no_transfer(figures: Mapping[str, Any]) -> str | None:
 
 
 def missing_figures(figures: Mapping[str, Any]) -> dict[str, list[str]]:
-    """Why figures of the test split are missing: reason to `who: figure` names."""
+    """Why figures of the test split are missing: from each reason to whose figures they are, in words."""
     reasons: dict[str, list[str]] = {}
     for who, each in {subject(figures): figures, **figures["baselines"]}.items():
         for name, reason in each["overall"]["test"]["unavailable"].items():
             if who == EXPERT or name != "label_mass":  # baselines and tables have no label words
-                reasons.setdefault(reason, []).append(f"{who}: {name}")
+                reasons.setdefault(reason, []).append(f"{who}: {_called(name)}")
     return reasons
+
+
+def _called(name: str) -> str:
+    """A figure's name in the JSON as people say it: `intervals.eer` is "interval of equal error rate"."""
+    *where, last = name.split(".")
+    said = LABELS.get(last, last.replace("_", " "))
+    for each in reversed(where):
+        said = f"interval of {said}" if each == "intervals" else f"{said}, {each}"
+    return said

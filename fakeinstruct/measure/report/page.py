@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from itertools import cycle
 from typing import Any
 
 from fakeinstruct.base.page import environment
 from fakeinstruct.measure.calibration import probability, reliability
+from fakeinstruct.measure.evaluations.contents import HELD_OUT, SEEN
 from fakeinstruct.measure.evaluations.tables import protocol_tables
 from fakeinstruct.measure.figure import UnavailableError
 from fakeinstruct.measure.low_mass import mass_warning
@@ -17,6 +19,7 @@ from fakeinstruct.measure.report.every import every_figure
 from fakeinstruct.measure.report.gallery import Pictures, gallery
 from fakeinstruct.measure.report.head import by_generator, doubts, read_tables, subject
 from fakeinstruct.measure.report.missing import missing_figures, missing_sections, no_transfer
+from fakeinstruct.measure.report.plots import BASELINES
 from fakeinstruct.measure.report.tables import pairs, seeds, transfer
 from fakeinstruct.measure.report.written import WRITTEN
 from fakeinstruct.measure.scores import Scores
@@ -126,6 +129,14 @@ def drawings(figures: Mapping[str, Any], material: Material) -> dict[str, Any]:
     asked = figures["prompts"]["per_prompt"]
     if sum(row["auc"] is not None for row in asked) > 1:
         found["prompts"] = plots_spread.prompt_dots(asked)
+    added = figures.get("protocol") or {}
+    if added.get("by_content"):
+        found["content"] = plots_spread.content_dots(
+            added["by_content"]["clean"],
+            _told_apart(added["by_content_beside"]),
+            dict(zip(figures["baselines"], cycle(BASELINES), strict=False)),
+            HELD_OUT,
+        )
     if no_transfer(figures) is None:
         carried = transfer(figures)
         found["transfer"] = plots_spread.heat_map(
@@ -139,6 +150,14 @@ def drawings(figures: Mapping[str, Any], material: Material) -> dict[str, Any]:
     found["words"] = plots_words.word_drawings(figures["words"]) if figures["words"] else {}
     found["boxes"] = {"boxes": plots_boxes.box_plot(figures["boxes"])} if part(figures, "boxes.n") else {}
     return found
+
+
+def _told_apart(beside: Mapping[str, Any]) -> dict[str, Any]:
+    """Of other experts the rows of what they were trained on and what not, clean."""
+    return {
+        other: {name: row for name, row in theirs["clean"].items() if name in (SEEN, HELD_OUT)}
+        for other, theirs in beside.items()
+    }
 
 
 def _reliability(material: Material) -> dict[str, str]:

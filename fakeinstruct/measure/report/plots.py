@@ -23,7 +23,7 @@ INK, SOFT, GREY, PAPER = "#374151", "#6b7280", "#8a8f98", "#ffffff"
 EXPERT, BAND, FAKE, REAL = "#1e3a8a", "#c7d2e5", "#c2410c", "#0f766e"
 """Colours that stay apart for colour-blind readers and in grey."""
 
-BASELINES = ("#b7791f", "#7c6fb0", "#5f6b7a", "#9d5c73")
+BASELINES = ("#b7791f", "#7c6fb0", "#5f6b7a", "#9d5c73", "#3f7d20", "#0e7490")
 """Colours of the baselines, in the order they are named."""
 
 NAMES = {

@@ -91,21 +91,53 @@ def prompt_dots(rows: Sequence[Mapping[str, Any]]) -> str:
     """AUC of each prompt with its interval, numbered as in the table; hollow where it was never trained on."""
     with canvas("prompts", 5.6, 1.0 + 0.28 * len(rows)) as (figure, (axes,)):
         for place, row in enumerate(rows):
-            if row["auc"] is None:
-                continue
-            if row["auc_low"] is not None:
-                axes.hlines(place, row["auc_low"], row["auc_high"], color=BAND, linewidth=5)
-            inside = PAPER if row["trained"] is False else EXPERT
-            axes.plot(row["auc"], place, "o", color=EXPERT, markerfacecolor=inside, markersize=6)
+            _dot(axes, place, row, EXPERT, hollow=row["trained"] is False)
         axes.set_yticks(range(len(rows)), [str(place + 1) for place in range(len(rows))])
         areas = [row["auc"] for row in rows if row["auc"] is not None]
         if max(areas) - min(areas) < 0.1:  # a spread of nothing shall not look like one
             middle = (max(areas) + min(areas)) / 2
             ends = [row[end] for row in rows for end in ("auc_low", "auc_high") if row[end] is not None]
-            axes.set_xlim(min([middle - 0.05, *ends]) - 0.01, max([middle + 0.05, *ends]) + 0.01)
+            axes.set_xlim(min([middle - 0.05, *ends]) - 0.01, min(max([middle + 0.05, *ends]) + 0.01, 1.005))
         axes.set(ylim=(len(rows) - 0.5, -0.5), xlabel="AUC (pale: 95 % interval; hollow: never trained on)")
         axes.set_ylabel("prompt")
         return svg(figure, "prompts", "AUC by prompt")
+
+
+def content_dots(
+    by_content: Mapping[str, Any], beside: Mapping[str, Any], colours: Mapping[str, str], held_out: str
+) -> str:
+    """AUC by what clean images show, with its interval; hollow where the detector was not trained on any of it.
+
+    Args:
+        by_content: The expert's figures by content.
+        beside: The same of others, by name.
+        colours: Colour of each of them.
+        held_out: Name of the row that nothing was trained on.
+    """
+    rows = [(name, name, row, EXPERT) for name, row in by_content.items()]
+    rows += [
+        (f"{other}: {name}", name, row, colours[other])
+        for other, theirs in beside.items()
+        for name, row in theirs.items()
+    ]
+    with canvas("content", 7.2, 1.0 + 0.28 * len(rows)) as (figure, (axes,)):
+        for place, (_, name, row, colour) in enumerate(rows):
+            _dot(axes, place, row, colour, hollow=name == held_out)
+        axes.set_yticks(range(len(rows)), [shortened(title, 40) for title, *_ in rows])
+        axes.set(
+            ylim=(len(rows) - 0.5, -0.5), xlabel="AUC (pale: 95 % interval; hollow: held out of training)"
+        )
+        axes.set_xlim(right=min(axes.get_xlim()[1], 1.005))
+        return svg(figure, "content", "AUC by what the images show")
+
+
+def _dot(axes: Axes, place: int, row: Mapping[str, Any], colour: str, *, hollow: bool) -> None:
+    """An AUC, if there is one, with its interval."""
+    if row["auc"] is None:
+        return
+    if row["auc_low"] is not None:
+        axes.hlines(place, row["auc_low"], row["auc_high"], color=BAND, linewidth=5)
+    axes.plot(row["auc"], place, "o", color=colour, markerfacecolor=PAPER if hollow else colour, markersize=6)
 
 
 def attribute_dots(kind: str, row: Mapping[str, Any]) -> str:

@@ -202,7 +202,7 @@ SECTIONS = {
 def tables(figures: Mapping[str, Any]) -> list[Table]:
     """Every table that these figures fill, in the order of the page."""
     found = [headline(figures), every_figure(figures["overall"]["test"], subject(figures))]
-    found += protocol_tables(figures)
+    found += protocol_tables(figures).values()
     found += [table(figures) for path, table in FILLED.items() if part(figures, path)]
     found = [table for table in found if table.rows]
     if len(figures["prompts"]["per_prompt"]) > 1:
