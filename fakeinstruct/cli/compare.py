@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
 from fakeinstruct.cli.common import ImageRoot, Out, Seed, close
-from fakeinstruct.cli.detectors import Columns, FakeIs, Positive, Scores
+from fakeinstruct.cli.detectors import TABLE, Columns, FakeIs, Positive, Scores
 
 EITHER = "An answer set, or a table of any detector's scores (.csv, .tsv, .jsonl, .parquet)."
 
@@ -29,30 +29,55 @@ def compare(
     positive: Positive = "fake",
     fake_is: FakeIs = None,
     column: Columns = None,
+    scores_b: Annotated[
+        Literal["probability", "margin", "score"] | None,
+        typer.Option("--scores-b", help="What B's scores are, if not what A's are.", rich_help_panel=TABLE),
+    ] = None,
+    positive_b: Annotated[
+        Literal["fake", "real"] | None,
+        typer.Option(
+            "--positive-b",
+            help="What a high score of B means, if not what it means of A.",
+            rich_help_panel=TABLE,
+        ),
+    ] = None,
+    fake_is_b: Annotated[
+        Literal["1", "0"] | None,
+        typer.Option(
+            "--fake-is-b",
+            help="Which bare number in B's label column is a fake, if not the one in A's.",
+            rich_help_panel=TABLE,
+        ),
+    ] = None,
 ) -> None:
     """Compare two detectors on the images that both scored: `compare.html`, `compare.md`, `compare.json`.
 
     A paired DeLong test of the AUC, clustered by source; paired bootstrap intervals of accuracy, Brier score, log loss
     and calibration error; by generator and condition; and the images on which they differ most. What is said of tables
-    holds for both.
+    holds for both, unless an option that ends in -b says otherwise of B.
 
     **Examples**
 
         fakeinstruct compare runs/seed0/answers runs/seed1/answers --out runs/compare
 
         fakeinstruct compare runs/answers theirs.csv --out runs/compare --chains runs/chains --scores probability
+
+        fakeinstruct compare ours.csv theirs.csv --out runs/compare --scores probability --scores-b margin --fake-is-b 1
     """
     from fakeinstruct.base.errors import Rejects
     from fakeinstruct.chains.store import open_chains
-    from fakeinstruct.cli.detectors import open_detector, print_table
+    from fakeinstruct.cli.detectors import HowRead, open_detector, print_table, said_columns
     from fakeinstruct.measure.comparison.run import compare as run
     from fakeinstruct.measure.out_folder import COMPARISON, check_out
 
     check_out(out, COMPARISON)
     rejects = Rejects()
     known = None if chains is None else open_chains(chains, image_root=image_root)
+    columns = said_columns((a, b), column)
+    of_a = HowRead(scores, positive, fake_is)
+    of_b = HowRead(scores_b or scores, positive_b or positive, fake_is_b or fake_is)
     one, other = (
-        open_detector(path, scores, positive, fake_is, column, known, image_root, rejects) for path in (a, b)
+        open_detector(path, how, columns, known, image_root, rejects) for path, how in ((a, of_a), (b, of_b))
     )
     figures = run(one, other, out, chains=known, image_root=image_root, seed=seed)
     for side in ("a", "b"):

@@ -9,6 +9,7 @@ import typer
 
 from fakeinstruct.base.errors import Rejects, UsageError, printable
 from fakeinstruct.cli.common import ImageRoot, MaxRejects, Out, Seed, close
+from fakeinstruct.cli.detectors import Columns, FakeIs, Positive, Scores
 
 
 def evaluate(
@@ -27,7 +28,8 @@ def evaluate(
         list[str] | None,
         typer.Option(
             "--beside",
-            help="Another expert's answers by the same protocol, to measure on the same images. Repeatable.",
+            help="Another expert's answers by the same protocol, or a detector's table, to measure on the same "
+            "images. Repeatable.",
             metavar="NAME=ANSWERS",
         ),
     ] = None,
@@ -40,6 +42,10 @@ def evaluate(
     seed: Seed = 0,
     image_root: ImageRoot = None,
     max_rejects: MaxRejects = 0.2,
+    scores: Scores = None,
+    positive: Positive = "fake",
+    fake_is: FakeIs = None,
+    column: Columns = None,
 ) -> None:
     """Ask an expert and measure it by a protocol: answers, figures and report in one folder.
 
@@ -65,25 +71,36 @@ def evaluate(
 
         fakeinstruct evaluate runs/train/expert cifake chains/cifake --out runs/cifake --beside other=runs/other/answers
 
+        fakeinstruct evaluate runs/train/expert detection runs/chains --out runs/detection --beside other=scores.csv
+
         fakeinstruct evaluate http://localhost:8000/v1 fakebench chains/fakebench --out runs/fakebench
     """
-    from fakeinstruct.cli.evaluation import plan_lines, print_evaluation
-    from fakeinstruct.forensics.answers import open_answers
+    # what loads PyTorch is imported last: a misspelt name is said at once
     from fakeinstruct.forensics.protocol import load_evaluation
-    from fakeinstruct.forensics.server import open_expert
+
+    evaluation = load_evaluation(protocol)
+    if image_root is not None and len(items) > 1:
+        raise UsageError("one image root for several sets", field="image_root", hint="Name one set, or none.")
+    from fakeinstruct.cli.detectors import HowRead, open_detector, said_columns
+    from fakeinstruct.cli.evaluation import check_expert, plan_lines, print_evaluation
     from fakeinstruct.measure.beside import named_paths
-    from fakeinstruct.measure.evaluate import evaluate as run
     from fakeinstruct.measure.evaluations.needs import check_needs, open_items
     from fakeinstruct.measure.out_folder import EVALUATION, check_out
 
-    evaluation = load_evaluation(protocol)
     check_out(out, EVALUATION)
     rejects = Rejects(max_rejects)
-    if image_root is not None and len(items) > 1:
-        raise UsageError("one image root for several sets", field="image_root", hint="Name one set, or none.")
     given = open_items(items, image_root, max_rejects)
     check_needs(evaluation, given)  # before a model is loaded
-    others = {name: open_answers(path) for name, path in named_paths(beside or ()).items()}
+    paths = named_paths(beside or ())
+    how, columns = HowRead(scores, positive, fake_is), said_columns([*paths.values()], column)
+    known = given[0].set if len(given) == 1 else None
+    others = {
+        name: open_detector(path, how, columns, known, image_root, rejects) for name, path in paths.items()
+    }
+    check_expert(expert)
+    from fakeinstruct.forensics.server import open_expert
+    from fakeinstruct.measure.evaluate import evaluate as run
+
     asked = open_expert(expert, model)
     if dry_run:
         for line in plan_lines(asked, evaluation, given, out, rejects, batch=batch):

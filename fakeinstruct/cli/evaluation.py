@@ -15,6 +15,19 @@ if TYPE_CHECKING:
     from fakeinstruct.measure.evaluations.needs import Given
 
 
+def check_expert(expert: str) -> None:
+    """See that the folder of an expert is there, before what loads it is.
+
+    Raises:
+        UsageError: If it is neither there nor a model of the hub. Addresses are seen when a server is opened.
+    """
+    from fakeinstruct.forensics.expert_files import expert_folder
+    from fakeinstruct.forensics.server import ADDRESS
+
+    if not expert.startswith(("http://", "https://")) and not ADDRESS.match(expert):
+        expert_folder(expert)
+
+
 def plan_lines(
     expert: Expert | Server,
     evaluation: Evaluation,
@@ -55,9 +68,13 @@ def print_evaluation(figures: dict[str, Any], out: Path) -> None:
         figures: The contents of `figures.json`.
         out: Where it was written to.
     """
+    from fakeinstruct.cli.detectors import print_table
     from fakeinstruct.cli.figures import print_figures, print_tables
     from fakeinstruct.measure.evaluations.tables import protocol_tables
+    from fakeinstruct.measure.report.head import read_tables
 
+    for table in read_tables(figures):
+        print_table(table)
     console = print_tables([*protocol_tables(figures).values()])
     for line in lines(figures["protocol"], out):
         console.print(printable(line), markup=False, highlight=False, soft_wrap=True)

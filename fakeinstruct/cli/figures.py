@@ -84,7 +84,7 @@ def remarks(figures: dict[str, Any]) -> list[str]:
         if reason := row["unavailable"].get("low"):
             said.append(f"no interval of {kind}: {reason}")
     lacking = provenance["lacking_a_prompt"]
-    fitted = _of_the_fit(provenance["fit"])
+    fitted = [*_of_the_fit(provenance["fit"]), *_of_no_fit(figures)]
     return [*said, *_of_prompts(figures["prompts"], lacking), *fitted, *doubtful_fits(figures)]
 
 
@@ -104,6 +104,19 @@ def _of_the_fit(fit: dict[str, Any]) -> Iterator[str]:
     if fit["source"]:
         behind = fit["fitted_on"] or f"{fit['n']:,} images"
         yield f"calibrated by {fit['source']}: {behind}"
+
+
+def _of_no_fit(figures: dict[str, Any]) -> Iterator[str]:
+    """Why there are no calibrated figures, once a reason, and of whom where others have some."""
+    every = {subject(figures): figures["provenance"]["fit"]}
+    every |= {name: each["fit"] for name, each in figures["baselines"].items()}
+    reasons: dict[str, list[str]] = {}
+    for name, fit in every.items():
+        if not fit["source"]:
+            reasons.setdefault(fit["reason"], []).append(name)
+    for reason, names in reasons.items():
+        of = "" if len(names) == len(every) else f" of {', '.join(names)}"
+        yield f"no calibrated figures{of}: {reason}"
 
 
 def _printed(table: Table) -> Any:

@@ -52,7 +52,10 @@ def import_chains(
     seed: Annotated[int, typer.Option("--seed", help="Same seed, same splits.", min=0)] = 0,
     fake: Annotated[
         list[str] | None,
-        typer.Option("--fake", help="imagefolder: a class folder that holds fakes; repeatable."),
+        typer.Option(
+            "--fake",
+            help="imagefolder: a class folder that holds fakes; repeatable. Of several each is a generator.",
+        ),
     ] = None,
     real: Annotated[
         list[str] | None,
@@ -62,7 +65,7 @@ def import_chains(
     ] = None,
     generator: Annotated[
         str | None,
-        typer.Option("--generator", help="imagefolder: generator of all fakes, if no folder names it."),
+        typer.Option("--generator", help="imagefolder: generator of all fakes, whatever folders are called."),
     ] = None,
     camera_set: Annotated[
         str | None, typer.Option("--camera-set", help="imagefolder: source of all real images, if known.")

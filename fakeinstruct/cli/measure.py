@@ -135,7 +135,7 @@ def measure(
     """
     from fakeinstruct.base.errors import Rejects, UsageError
     from fakeinstruct.chains.store import open_chains
-    from fakeinstruct.cli.detectors import open_detector, print_table
+    from fakeinstruct.cli.detectors import HowRead, open_detector, print_table, said_columns
     from fakeinstruct.cli.figures import print_figures
     from fakeinstruct.measure.beside import named_paths
     from fakeinstruct.measure.judge.run import open_judge
@@ -152,16 +152,18 @@ def measure(
         )
     rejects = Rejects()
     known = None if chains is None else open_chains(chains, image_root=image_root)
+    others = named_paths(beside or ())
+    how, columns = HowRead(scores, positive, fake_is), said_columns([*answers, *others.values()], column)
 
     def opened(path: Path) -> AnswerSet:
-        return open_detector(path, scores, positive, fake_is, column, known, image_root, rejects)
+        return open_detector(path, how, columns, known, image_root, rejects)
 
     figures = run(
         [opened(path) for path in answers],
         out,
         chains=known,
         baselines=baseline or (),
-        beside={name: opened(path) for name, path in named_paths(beside or ()).items()},
+        beside={name: opened(path) for name, path in others.items()},
         expert=expert,
         aggregation=None if aggregation is None else named_aggregation(aggregation),
         subtract_prior=subtract_prior,

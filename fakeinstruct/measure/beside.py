@@ -154,7 +154,8 @@ def other(answers: AnswerSet, expert: Scores) -> Detector:
     read, name = read_answers([answers]), answers.meta.expert
     kept = same_images(read.scores, expert, name)
     stored = stored_fit(read.by_prompt, asked_readouts([answers]), aggregations(read.by_prompt, [answers]))
-    fitted = choose(fit(_clean(kept, "validation")), stored)
+    own = fit(_clean(kept, "validation"), table=isinstance(answers, DetectorTable))
+    fitted = choose(own, stored)
     kept = same_images(apply(fitted, read.scores, read.by_prompt), expert, name)
     said: dict[str, Any] = {"note": f"scores of {name}"}
     if isinstance(answers, DetectorTable):
@@ -252,7 +253,11 @@ def named_paths(given: Sequence[str]) -> dict[str, Path]:
     for each in given:
         name, _, path = each.partition("=")
         if not name.strip() or not path:
-            raise UsageError(f"'{each}' is not NAME=ANSWERS", field="beside")
+            raise UsageError(
+                f"'{each}' is not NAME=ANSWERS",
+                field="beside",
+                hint="Give it a name before the answers, for example --beside other=runs/other/answers.",
+            )
         if name in found:
             raise UsageError(f"the name '{name}' is given twice", field="beside")
         found[name] = Path(path)

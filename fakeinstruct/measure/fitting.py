@@ -39,6 +39,7 @@ class Fit:
         stored: The readouts whose scale and bias were used, one a prompt; empty where the fit is the answers' own.
         warning: What to beware of.
         reason: Why something is absent.
+        share_of_fakes: Of the images behind it, 0 to 1; absent where it is not known, or differs between prompts.
     """
 
     scale: float | None = None
@@ -51,6 +52,7 @@ class Fit:
     stored: tuple[Readout, ...] = ()
     warning: str | None = None
     reason: str = "no validation images to fit on"
+    share_of_fakes: float | None = None
 
     def applied(self, scores: Scores) -> NDArray[np.float64]:
         """The calibrated margins, shape (n,).
@@ -98,6 +100,7 @@ class Fit:
         errors = np.sqrt(np.diag(self.covariance)).tolist() if self.covariance else (None, None)
         values |= dict(zip(("scale_standard_error", "bias_standard_error"), errors, strict=True))
         said = {"source": self.source, "n": self.n, "fitted_on": self.fitted_on, "warning": self.warning}
+        values |= {"share_of_fakes": self.share_of_fakes}
         prompts = [
             {"name": each.name, "prompt": each.prompt, "scale": each.scale, "bias": each.bias}
             for each in self.stored
@@ -106,8 +109,8 @@ class Fit:
         return rounded({**values, **said, "reason": reason, "per_prompt": prompts})  # type: ignore[no-any-return]
 
 
-def fit(validation: Scores) -> Fit:
-    """Fit scale, bias and threshold on clean scores of the validation split, which may be empty."""
+def fit(validation: Scores, *, table: bool = False) -> Fit:
+    """Fit scale, bias and threshold on clean scores of the validation split, which may be empty; or of a table."""
     if not len(validation):
         return Fit()
     try:
@@ -121,7 +124,8 @@ def fit(validation: Scores) -> Fit:
         OWN,
         len(validation),
         _covariance(validation, *found),
-        warning=beware(validation, found[0]),
+        warning=beware(validation, found[0], table=table),
+        share_of_fakes=float(validation.fake.mean()),
     )
 
 
@@ -156,6 +160,7 @@ def stored_fit(
     one = chosen[0] if len(chosen) == 1 else None
     counts = [each.fitted_n for each in chosen if each.fitted_n]
     fewest = min(counts, key=lambda n: min(n.get("fake", 0), n.get("real", 0)), default=None)
+    shares = {n.get("fake", 0) / sum(n.values()) for n in counts if sum(n.values())}
     return Fit(
         one.scale if one else None,
         one.bias if one else None,
@@ -165,6 +170,7 @@ def stored_fit(
         stored=chosen,
         warning=beware_stored([each.scale or 0.0 for each in chosen], fewest),
         reason="no validation images to fit a threshold on",
+        share_of_fakes=shares.pop() if len(shares) == 1 and len(counts) == len(chosen) else None,
     )
 
 

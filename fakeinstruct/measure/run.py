@@ -174,7 +174,7 @@ def _fitted(
     Raises:
         UsageError: If the expert that was named has none, or is another than the one that answered.
     """
-    own = fit(_clean(read.scores, "validation"))
+    own = fit(_clean(read.scores, "validation"), table=isinstance(answers[0], DetectorTable))
     used = aggregations(read.by_prompt, answers, aggregation)
     if expert is None:
         return choose(own, stored_fit(read.by_prompt, asked_readouts(answers), used))
@@ -182,6 +182,12 @@ def _fitted(
     if stored.source is None:
         raise UsageError(stored.reason, file=fitted_file(expert))
     return replace(stored, threshold=own.threshold)
+
+
+def _origin(answers: AnswerSet) -> dict[str, Any]:
+    """Where answers come from, and how they were asked; of a table nobody here asked anything."""
+    unknown = {"protocol", "readouts", "aggregation"} if isinstance(answers, DetectorTable) else None
+    return answers.meta.model_dump(mode="json", exclude=unknown)
 
 
 def _prior_subtracted(read: Answers, prior: PriorMargins, seed: int) -> dict[str, Any]:
@@ -232,7 +238,7 @@ def _provenance(
             }
             for kind in sorted({kind for kind, _, _ in read.skipped})
         },
-        "answers": [each.meta.model_dump(mode="json") for each in answers],
+        "answers": [_origin(each) for each in answers],
         "tables": [each.said for each in answers if isinstance(each, DetectorTable)],
         "chains_sha256": None if chains is None else sha256_file(chains.file),
     }

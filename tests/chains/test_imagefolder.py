@@ -155,6 +155,62 @@ def test_generators_come_from_folders_above_the_class_and_nowhere_else(paths, ex
     assert fakes == {paths[index]: name for index, name in expected.items()}
 
 
+def generators_of(src, out, **options):
+    """Generators of fakes by path, and the notes about them."""
+    summary = import_chains("imagefolder", src, out, **options)
+    fakes = (chain for chain in open_chains(out).read() if chain.label is Label.FAKE)
+    found = {chain.id: chain.generator for chain in fakes}
+    return found, [remark for remark in summary.remarks if "generator" in remark]
+
+
+def test_several_folders_named_as_fakes_are_generators_and_the_import_says_so(tmp_path):
+    src = put(tmp_path / "src", "camera/a.png", "sd14/b.png", "Flux/c.png", "Flux/d.png")
+    named = {"real": ["camera"], "fake": ["sd14", "flux"]}
+    found, notes = generators_of(src, tmp_path / "out", **named)
+    assert found == {"sd14/b.png": "sd14", "Flux/c.png": "Flux", "Flux/d.png": "Flux"}
+    assert notes == ["fakes whose generator is the folder named with --fake (Flux, sd14): 3"]
+    found, notes = generators_of(src, tmp_path / "out", generator="mine", **named)
+    assert (set(found.values()), notes) == ({"mine"}, [])
+
+
+@pytest.mark.parametrize(
+    ("paths", "fake", "expected"),
+    [
+        (["x/a.png", "FAKE/b.png"], ["x", "fake"], {"x/a.png": "x", "FAKE/b.png": None}),
+        (["1/a.png", "generated/b.png"], ["1", "generated"], {"1/a.png": None, "generated/b.png": None}),
+        (["flux/a.png"], ["flux"], {"flux/a.png": None}),
+        (["test/x/a.png", "test/y/b.png"], ["x", "y"], {"test/x/a.png": "x", "test/y/b.png": "y"}),
+        (["made/x/a.png", "made/y/b.png"], ["x", "y"], {"made/x/a.png": "x", "made/y/b.png": "y"}),
+        (["fake/x/a.png", "fake/y/b.png"], ["x", "y"], {"fake/x/a.png": "x", "fake/y/b.png": "y"}),
+        (["f/x/a.png", "g/y/b.png"], ["x", "y"], {"f/x/a.png": "f", "g/y/b.png": "g"}),
+    ],
+)
+def test_words_for_a_label_and_one_folder_alone_are_no_generators(tmp_path, paths, fake, expected):
+    place = {"test": "test/real/r.png", "made": "shot/real/r.png"}
+    real = place.get(paths[0].split("/")[0], "real/r.png")
+    found, _ = generators_of(put(tmp_path / "src", real, *paths), tmp_path / "out", fake=fake)
+    assert found == expected
+
+
+def test_subfolders_of_a_class_folder_stay_unread_and_a_note_says_what_would_read_them(tmp_path):
+    src = put(tmp_path / "src", "real/r.png", "fake/sd14/a.png", "fake/my set/b.png", "fake/sd14/c.png")
+    found, notes = generators_of(src, tmp_path / "out")
+    assert set(found.values()) == {None}
+    (said,) = notes
+    assert said.startswith("fakes in subfolders that were not read as generators (my set, sd14); ")
+    assert "--fake 'my set' --fake sd14, or 'import generators'" in said
+    assert said.endswith(": 3")
+    found, _ = generators_of(src, tmp_path / "out", fake=["sd14", "my set"])
+    assert set(found.values()) == {"sd14", "my set"}
+    shutil.rmtree(src / "fake/my set")
+    assert "--generator sd14: 2" in generators_of(src, tmp_path / "out")[1][0]
+
+
+def test_subfolders_that_reals_have_too_are_what_images_show(tmp_path):
+    src = put(tmp_path / "src", "real/cats/r.png", "fake/cats/a.png", "fake/c.png")
+    assert generators_of(src, tmp_path / "out")[1] == []
+
+
 @pytest.mark.parametrize(
     "layout",
     [

@@ -48,6 +48,17 @@ def test_one_generator_alone_names_none(tmp_path, src):
     assert list(problems(rejects).values()) == ["no folder names its generator"]
 
 
+def test_class_folders_named_as_several_fakes_are_generators_where_no_folder_above_is(tmp_path):
+    src = pictures(tmp_path / "src", "flux/a.png", "sd/a.png", "camera/a.png")
+    chains, rejects, _, _ = take("generators", src, tmp_path / "out", fake=["flux", "sd"], real=["camera"])
+    assert not rejects
+    assert {path: chain.generator for path, chain in chains.items()} == {
+        "flux/a.png": "flux",
+        "sd/a.png": "sd",
+        "camera/a.png": None,
+    }
+
+
 def test_class_folders_can_be_named(tmp_path):
     src = pictures(tmp_path / "src", "flux/made/a.png", "flux/shot/a.png", "sd/made/a.png")
     chains, _, _, _ = take("generators", src, tmp_path / "out", fake=["made"], real=["shot"])

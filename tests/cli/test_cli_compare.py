@@ -54,7 +54,8 @@ def test_bad_rows_are_listed_and_the_status_says_so(tables, tmp_path):
     result = call("measure", path, "--out", tmp_path / "out", *SAID)
     assert result.exit_code == 3
     row = json.loads((tmp_path / "out/rejects.jsonl").read_text())
-    assert (row["record"], row["problem"]) == ("302", "the score is no number")
+    assert (row["record"], row["problem"]) == ("302 (301)", "the score is no number")
+    assert "leave its row out" in row["hint"]
 
 
 def test_an_auc_below_chance_is_reported_as_it_is_with_a_remark(tables, tmp_path):
@@ -133,3 +134,94 @@ def test_what_is_not_said_is_asked_for(tables, tmp_path):
         call("measure", tables[0], "--out", tmp_path / "out", "--column", "score")
     assert call("measure", tables[0], "--out", tmp_path / "out", "--fake-is", "2").exit_code == 2
     assert not (tmp_path / "out").exists()
+
+
+@pytest.fixture
+def unlike(tables, tmp_path):
+    """The second detector's table in a dress of its own: logits, high for real, other columns, 0 for fake."""
+    _, _, fake, margins = tables
+    rows = [
+        {"file_path": str(index), "logit": -float(margin), "truth": int(not each)}
+        for index, (margin, each) in enumerate(zip(margins[1], fake, strict=True))
+    ]
+    path = tmp_path / "theirs.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return path
+
+
+def test_two_unlike_tables_are_compared_each_by_its_own_words(tables, unlike, tmp_path):
+    own = ("--scores-b", "margin", "--positive-b", "real", "--fake-is-b", "0")
+    assert call("compare", tables[0], unlike, "--out", tmp_path / "out", *SAID, *own).exit_code == 0
+    call("compare", *tables[:2], "--out", tmp_path / "alike", *SAID)
+    found, alike = (json.loads((tmp_path / name / "compare.json").read_bytes()) for name in ("out", "alike"))
+    assert found["overall"]["auc"] == alike["overall"]["auc"]
+    assert found["overall"]["unfitted"]["brier"] == alike["overall"]["unfitted"]["brier"]
+    read = found["provenance"]["b"]["table"]
+    assert (read["scores"], read["positive"], read["fake_is"]) == ("margin", "real", "0")
+
+
+def test_a_column_that_no_table_has_is_an_error(tables, unlike, tmp_path):
+    words = ("compare", tables[0], unlike, "--out", tmp_path / "out", *SAID, "--column")
+    with pytest.raises(UsageError, match=r"no table has a column 'file_pth'\. .*file_path"):
+        call(*words, "id=file_pth")
+    with pytest.raises(UsageError, match=r"theirs\.jsonl: two columns were said to hold the id"):
+        call(*words, "id=file_path", "--column", "id=logit")
+    with pytest.raises(UsageError, match="nothing called 'scores' is read"):
+        call(*words, "scores=p")
+    with pytest.raises(UsageError, match="has no column 'pp'"):
+        call("measure", tables[0], "--out", tmp_path / "out", *SAID, "--column", "score=pp")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_table_beside_another_has_its_own_columns(tables, unlike, tmp_path):
+    rows = [json.loads(line) for line in unlike.read_text().splitlines()]
+    turned = [json.dumps(row | {"truth": 1 - row["truth"], "logit": -row["logit"]}) for row in rows]
+    unlike.write_text("\n".join(turned) + "\n")
+    words = ("--beside", f"theirs={unlike}", "--out", tmp_path / "out", "--scores", "score", *SAID[2:])
+    assert call("measure", tables[0], *words).exit_code == 0
+    figures = json.loads((tmp_path / "out/figures.json").read_bytes())
+    assert figures["baselines"]["theirs"]["table"]["columns"]["id"] == "file_path"
+
+
+def test_beside_without_a_name_has_an_example(tables, tmp_path):
+    with pytest.raises(UsageError, match="for example --beside other=runs/other/answers"):
+        call("measure", tables[0], "--out", tmp_path / "out", *SAID, "--beside", tables[1])
+
+
+def test_the_terminal_says_why_nothing_is_calibrated(tmp_path):
+    rng = np.random.default_rng(2)
+    fake = np.arange(200) % 2 == 0
+    p = np.clip(np.round(rng.normal(np.where(fake, 0.7, 0.3), 0.3), 2), 0, 1)
+    split = np.where(np.arange(200) < 100, "validation", "test")
+    rows = [
+        f"{i},{v},{('real', 'fake')[int(y)]},{s}"
+        for i, (v, y, s) in enumerate(zip(p, fake, split, strict=True))
+    ]
+    (tmp_path / "t.csv").write_text("\n".join(["id,p_fake,label,split", *rows]) + "\n")
+    words = ("measure", tmp_path / "t.csv", "--out", tmp_path / "out", "--scores", "probability")
+    sure = int(np.isin(p[:100], (0, 1)).sum())
+    assert sure > 5
+    said = " ".join(call(*words).stdout.split())
+    assert f"no calibrated figures: validation images: {sure} probabilities are exactly 0 or 1" in said
+    (tmp_path / "t.csv").write_text(
+        (tmp_path / "t.csv").read_text().replace(",0.0,", ",0.005,").replace(",1.0,", ",0.995,")
+    )
+    assert "no calibrated figures" not in call(*words).stdout
+
+
+def test_of_a_table_no_way_of_asking_is_recorded(tables, tmp_path):
+    call("measure", tables[0], "--out", tmp_path / "out", *SAID)
+    (answers,) = json.loads((tmp_path / "out/figures.json").read_bytes())["provenance"]["answers"]
+    assert answers["expert"] == str(tables[0])
+    assert not {"protocol", "readouts", "aggregation"} & set(answers)
+
+
+def test_pictures_of_which_nothing_is_known_are_one_line(tables, tmp_path):
+    call("compare", *tables[:2], "--out", tmp_path / "out", *SAID)
+    page = (tmp_path / "out/compare.html").read_text()
+    assert page.count("it is not known where they lie") == 1
+    assert 'class="blank"' not in page
+    call("compare", *tables[:2], "--out", tmp_path / "there", *SAID, "--image-root", tmp_path)
+    page = (tmp_path / "there/compare.html").read_text()
+    assert "it is not known where" not in page
+    assert 'class="blank"' in page  # the folder is known, the files are not there

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import shutil
+import subprocess
+import sys
 
 import pytest
 from commands import command
@@ -155,6 +158,45 @@ def test_wrong_usage_is_one_message(expert, items, tmp_path, words, message):
     assert message in done.stderr
     assert "Traceback" not in done.stderr
     assert not (tmp_path / "out").exists()
+
+
+def test_a_misspelt_name_is_refused_before_pytorch_is_imported(items, tmp_path):
+    """By what was imported, not by the clock."""
+    for words in (
+        ("no-expert", "detection", items),
+        ("x", "detectoin", items),
+        ("x", "detection", "no-items"),
+    ):
+        run = f"from fakeinstruct.cli.main import run; sys.argv = {['fakeinstruct', 'evaluate', *map(str, words)]!r}"
+        code = f"import sys, atexit; atexit.register(lambda: print('torch' in sys.modules)); {run}"
+        code += f" + ['--out', {str(tmp_path / 'out')!r}]; run()"
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+        assert (done.returncode, done.stdout) == (2, "False\n"), done.stderr
+
+
+def test_a_detectors_table_is_measured_beside_by_the_options_of_tables(expert, items, protocol, tmp_path):
+    rows = [
+        f"{each.id},{0.9 if each.label == 'fake' else 0.2},{each.label}" for each in open_chains(items).read()
+    ]
+    (tmp_path / "theirs.csv").write_text("\n".join(["image,p,label", *rows]))
+    words = ("evaluate", expert, protocol, items, "--out", tmp_path / "out")
+    done = command(
+        *words,
+        "--beside",
+        f"theirs={tmp_path / 'theirs.csv'}",
+        "--column",
+        "score=p",
+        "--scores",
+        "probability",
+    )
+    assert done.returncode == 0, done.stderr
+    said = " ".join(done.stdout.split())
+    assert "theirs.csv: score = p, id = image, label = label; scores: probability, high for fake" in said
+    figures = json.loads((tmp_path / "out/figures.json").read_text())
+    assert figures["baselines"]["theirs"]["overall"]["test"]["auc"] == 1.0
+    done = command(*words, "--beside", f"theirs={tmp_path / 'none.csv'}")
+    assert done.returncode == 2
+    assert "none.csv: no such file or folder" in done.stderr
 
 
 def test_a_pin_of_other_prompts_ends_the_run(expert, items, protocol, tmp_path):

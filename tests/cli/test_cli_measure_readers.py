@@ -151,7 +151,7 @@ def test_a_judge_that_is_not_there_is_found_out_before_anything_is_written(runs,
     with socket.socket() as taken:  # nobody listens
         taken.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{taken.getsockname()[1]}/v1"
-        with pytest.raises(FakeInstructError, match="stopped answering"):
+        with pytest.raises(FakeInstructError, match="judge's server does not answer"):
             call(
                 "measure",
                 runs / "answers",
@@ -177,7 +177,11 @@ def test_an_encoder_compares_meanings(runs):
 
 
 @pytest.mark.parametrize(
-    "option", [("--judge", "http://127.0.0.1:9/v1", "--judge-model", "m"), ("--encoder",)]
+    "option",
+    [
+        *(("--judge", "http://127.0.0.1:9/v1", "--judge-model", "m"), ("--judge", "http://127.0.0.1:9/v1")),
+        ("--encoder",),
+    ],
 )
 def test_without_chains_there_is_nothing_to_compare_with(runs, option):
     (runs / "encoder").mkdir()

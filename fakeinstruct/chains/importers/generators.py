@@ -6,7 +6,8 @@ with folders of classes between, ``progan/cat/0_real``, and folders of reals tha
 
 Splits: `train` is the train split; everything else is the test split, `val` too, which is what GenImage is tested on.
 Names: the outermost folder that tells images apart is the generator of fakes and the camera set of reals, so that
-"own reals" are those whose camera set has the generator's name.
+"own reals" are those whose camera set has the generator's name. Several class folders named as fakes are generators
+where no folder above them is.
 Labels: the names of class folders. Questions, boxes, texts: none. Image paths: those below the source.
 """
 
@@ -29,7 +30,7 @@ def import_generators(
     Args:
         source: The folder above the generators'.
         rejects: Collects images that cannot be taken, and fakes whose folders name no generator.
-        fake: More class folder names that hold fakes.
+        fake: More class folder names that hold fakes; several are generators, as in `imagefolder`.
         real: More class folder names that hold real images.
 
     Raises:
@@ -46,7 +47,8 @@ def _named(source: Source, found: Imported, rejects: Rejects) -> Iterator[Chain]
             error = RecordError(
                 "no folder names its generator",
                 field="generator",
-                hint="Import the folder above, which has one for each; or as imagefolder with --generator.",
+                hint="Import the folder above, which has one for each; or name each with --fake; or import as "
+                "imagefolder with --generator.",
             )
             source.reject(rejects, error, source.path, chain.image.path)
             continue

@@ -70,7 +70,7 @@ def align(a: Scores, b: Scores) -> Aligned:
             f"the first says that the image is {said[0]}, the second {said[1]}; "
             f"{differ.size:,} image{'s differ' if differ.size != 1 else ' differs'}",
             record=first.image[index],
-            hint="Labels of one table may stand for the opposite: see --fake-is.",
+            hint="Labels of one table may stand for the opposite: see --fake-is and --fake-is-b.",
         )
     return Aligned(*_agreed(first, second), left_out)
 

@@ -12,7 +12,13 @@ from scipy.stats import rankdata
 
 from fakeinstruct.measure import detection
 from fakeinstruct.measure.comparison.alignment import Aligned
-from fakeinstruct.measure.comparison.paired import PairedDraws, holm, paired_auc, paired_draws
+from fakeinstruct.measure.comparison.paired import (
+    PairedDraws,
+    holm,
+    paired_accuracy,
+    paired_auc,
+    paired_draws,
+)
 from fakeinstruct.measure.figure import Row, UnavailableError, rounded
 from fakeinstruct.measure.fitting import Fit, apply
 from fakeinstruct.measure.intervals import few
@@ -81,14 +87,25 @@ def _probabilities(
     try:
         if not len(a):
             raise UnavailableError("no images")
-        found = paired_draws(a.fake, margins(), a.group, thresholds=cuts and cuts(), seed=seed)
+        both, at = margins(), (cuts or _at_half)()
+        found = paired_draws(a.fake, both, a.group, thresholds=at if cuts else None, seed=seed)
     except UnavailableError as reason:
         for name in names:
             row.values[name], row.reasons[name] = None, reason.problem
         return row
     for name in names:
         row.nest(name, _difference(name, found))
+    if row.values["accuracy"]:
+        verdicts = both[0] > at[0], both[1] > at[1]
+        accuracy = Row(**row.values["accuracy"])
+        accuracy.give(("p",), lambda: paired_accuracy(a.fake, verdicts, a.group))
+        row.nest("accuracy", accuracy)
     return row
+
+
+def _at_half() -> tuple[float, float]:
+    """The margins at which a probability is 0.5."""
+    return 0.0, 0.0
 
 
 def _difference(name: str, found: PairedDraws) -> Row:

@@ -67,7 +67,11 @@ def write_comparison(
         for side in ("a_nearer", "b_nearer")
     }
     known = {"figures": figures, "auc": figures["overall"]["auc"], "rows": rows, "p": figures["provenance"]}
-    known |= {"missing": missing(rows), "tables": _tables(figures["provenance"])}
+    known |= {
+        "missing": missing(rows),
+        "tables": _tables(figures["provenance"]),
+        "pictures": root is not None,
+    }
     known["generators"] = by_generator(figures)
     drawings = _drawings(figures, sides)
     for name, jinja in (("compare.html", page), ("compare.md", text)):
@@ -78,7 +82,10 @@ def write_comparison(
 
 
 def table_rows(overall: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The figures of a part as rows of name, both values, difference, interval, p, and why something is missing."""
+    """The figures of a part as rows of name, both values, difference, interval, p, and why something is missing.
+
+    AUC and accuracy have a p; of the others the interval is the test.
+    """
     rows = [{"name": "AUC", **overall["auc"], "why": _why(overall, "auc")}]
     for kind, after in (("unfitted", ""), ("calibrated", ", calibrated"), ("validation_threshold", "")):
         for figure, values in overall[kind].items():
@@ -89,7 +96,7 @@ def table_rows(overall: Mapping[str, Any]) -> list[dict[str, Any]]:
             )
             empty = dict.fromkeys(("a", "b", "difference", "low", "high"))
             rows.append(
-                {"name": name, **(values or empty), "p": None, "why": _why(overall, f"{kind}.{figure}")}
+                {"name": name, "p": None, **(values or empty), "why": _why(overall, f"{kind}.{figure}")}
             )
     return rows
 

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import norm
+from scipy.stats import binomtest, norm
 
 from fakeinstruct.measure.bootstrap import DRAWS, Resampled, Statistic, number_groups, resample
 from fakeinstruct.measure.calibration import log_losses, probability
@@ -71,6 +71,40 @@ def paired_auc(
     half = float(norm.ppf((1 + confidence) / 2)) * math.sqrt(variance)
     low, high = max(-1.0, difference - half), min(1.0, difference + half)
     return PairedAuc(difference, low, high, z, float(2 * norm.sf(abs(z))))
+
+
+def paired_accuracy(
+    fake: NDArray[np.bool_],
+    verdicts: tuple[NDArray[np.bool_], NDArray[np.bool_]],
+    groups: NDArray[np.generic],
+) -> float:
+    """Two-sided p of a difference of accuracy, by the images that only one of the two has right.
+
+    McNemar's exact test (1947). With several images of one source, Obuchowski's normal test of clustered proportions
+    (Statistics in Medicine 1998), whose square is McNemar's chi-square where every source has one image.
+
+    Args:
+        fake: Truth, shape (n,).
+        verdicts: Whether each calls an image fake, shape (n,) each.
+        groups: What each image was made from, shape (n,).
+
+    Raises:
+        UnavailableError: If both have the same images right, or there are too few groups.
+    """
+    right = [each == fake for each in verdicts]
+    gain = right[0].astype(np.int64) - right[1]
+    if not gain.any():
+        raise UnavailableError("both have the same images right: there is no difference to test")
+    index, count = number_groups(groups)
+    if count == len(fake):
+        return float(binomtest(int((gain > 0).sum()), int(np.abs(gain).sum())).pvalue)
+    check_groups(fake, groups)
+    sums = np.bincount(index, weights=gain, minlength=count)
+    if not sums.any():
+        raise UnavailableError(
+            "of every source both have as many images right: there is no difference to test"
+        )
+    return float(2 * norm.sf(abs(sums.sum()) / math.sqrt((sums**2).sum())))
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

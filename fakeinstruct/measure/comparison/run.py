@@ -70,7 +70,10 @@ def compare(
     check_alike(first, second, (a, b))
     both = align(first.scores, second.scores)
     validation = both.split("validation")
-    fits = fit(validation.a), fit(validation.b)
+    fits = (
+        fit(validation.a, table=isinstance(a, DetectorTable)),
+        fit(validation.b, table=isinstance(b, DetectorTable)),
+    )
     test = both.split("test")
     conditions = sorted(set(both.a.condition[both.a.split == "test"]) - {"clean"})
     overall = compared(test, fits, seed).json()
@@ -158,6 +161,7 @@ def _provenance(
         "difference": "a less b",
         "positive_class": "fake",
         "auc_test": "paired DeLong, clustered by group (Obuchowski 1997) where several images are of one",
+        "accuracy_test": "exact McNemar, or clustered by group (Obuchowski 1998) where several images are of one",
         "other_tests": "paired bootstrap of groups, percentile interval",
         "p_holm": "p adjusted for the number of rows of its table (Holm 1979)",
         "python": platform.python_version(),

@@ -150,7 +150,7 @@ NEEDS: Mapping[Need, tuple[Callable[[Sequence[Chain]], bool], str, str]] = {
     "generators": (
         lambda chains: any(chain.generator for chain in chains),
         "no fake names its generator",
-        "Import the folder above, with a folder a generator, or name it with --generator.",
+        "Import the folder above, with a folder a generator; or name it with --generator, several with --fake each.",
     ),
     "content": (
         lambda chains: any(chain.content for chain in chains),

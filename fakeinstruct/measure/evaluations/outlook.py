@@ -64,7 +64,10 @@ def not_given(evaluation: Evaluation, test: Sequence[Chain]) -> Iterator[tuple[s
         except UnavailableError as reason:
             yield what, reason.problem
     if without := without_reals(evaluation, test):
-        yield f"figures of {', '.join(without)} against own reals", "no real image has the camera set"
+        yield (
+            f"figures of {', '.join(without)} against own reals",
+            "no real image has the camera set; they stand against all",
+        )
 
 
 def without_reals(evaluation: Evaluation, test: Sequence[Chain]) -> list[str]:

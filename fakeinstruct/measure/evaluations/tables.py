@@ -16,6 +16,9 @@ LEAKS = {
 }
 """What is said of each row of `leaks`."""
 
+GENERATOR_FIGURES = ("average_precision", "accuracy_half")
+"""Figures of a generator's row beside its AUC."""
+
 
 def protocol_tables(figures: Mapping[str, Any]) -> dict[str, Table]:
     """The tables that a protocol adds, see `evaluate`; none of figures that no protocol is behind.
@@ -33,7 +36,7 @@ def protocol_tables(figures: Mapping[str, Any]) -> dict[str, Table]:
     if added.get("by_content"):
         found["content"] = content_table(added["by_content"], added["by_content_beside"])
     if own := own_reals(figures, added):
-        found["own_reals"] = generator_table(own)
+        found["own_reals"] = generator_table(own, figures["per_generator"])
     return found
 
 
@@ -89,15 +92,22 @@ def own_reals(figures: Mapping[str, Any], evaluation: Mapping[str, Any]) -> dict
     return {name: row["own_reals"] or {} for name, row in figures["per_generator"].items()}
 
 
-def generator_table(rows: Mapping[str, Any]) -> Table:
-    """Each generator against its own reals."""
-    head = ("generator", "fakes", "reals", "auc", "95 % interval", "average_precision", "accuracy_half")
-    shown = [
-        (
-            name,
-            *(row.get("n_fake"), row.get("n_real"), row.get("auc"), interval(row)),
-            *(row.get("average_precision"), row.get("accuracy_half")),
-        )
-        for name, row in rows.items()
-    ]
-    return Table("test split, each generator against its own reals", head, tuple(shown))
+def generator_table(rows: Mapping[str, Any], shared: Mapping[str, Any]) -> Table:
+    """Each generator against its own reals; one that has none against all of them, which its row says.
+
+    Args:
+        rows: Rows against own reals, empty or of no real where there are none.
+        shared: Rows against all reals.
+    """
+    head = ("generator", "against", "fakes", "reals", "auc", "95 % interval", *GENERATOR_FIGURES)
+    shown = []
+    for name, row in rows.items():
+        has_own = bool(row.get("n_real"))
+        used = row if has_own else shared[name]
+        counts = (used["n_fake"], used["n_real"])
+        figures = (used["auc"], interval(used), *(used[each] for each in GENERATOR_FIGURES))
+        shown.append((name, "own reals" if has_own else "all reals", *counts, *figures))
+    title = "test split, each generator against its own reals"
+    if any(row[1] == "all reals" for row in shown):
+        title += "; against all where it has none, and then in no mean over own reals"
+    return Table(title, head, tuple(shown))

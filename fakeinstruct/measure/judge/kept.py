@@ -16,6 +16,10 @@ Asked = tuple[str, int]
 """A hash of what the judge was shown, and which time, from 0."""
 
 
+PARTS = "replies-*.jsonl"
+"""Files of replies."""
+
+
 class JudgeMeta(StrictModel):
     """`meta.json` of a judge's replies: who was asked, how, and how often."""
 
@@ -59,7 +63,7 @@ def claim_folder(folder: Path, meta: JudgeMeta) -> None:
 def read_replies(folder: Path) -> dict[Asked, str]:
     """What was replied so far; a line that is damaged is asked again."""
     replies: dict[Asked, str] = {}
-    for part in sorted(folder.glob("replies-*.jsonl")):
+    for part in sorted(folder.glob(PARTS)):
         for _, row in read_jsonl(part):
             try:
                 reply = Reply.model_validate(row)
@@ -73,6 +77,6 @@ def write_replies(folder: Path, replies: Mapping[Asked, str]) -> None:
     """Write one more part, if there is anything to write."""
     if not replies:
         return
-    number = len(list(folder.glob("replies-*.jsonl")))
+    number = len(list(folder.glob(PARTS)))
     rows = (Reply(key=key, sample=sample, reply=text).model_dump() for (key, sample), text in replies.items())
     write_jsonl(folder / f"replies-{number:05d}.jsonl", rows)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections import Counter
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,7 +22,14 @@ from fakeinstruct.forensics.server import Server, plain_address
 from fakeinstruct.forensics.server_http import Connection, Patience, StoppedServerError, run_to_end
 from fakeinstruct.forensics.server_probe import served_model
 from fakeinstruct.forensics.server_tokens import read_completion
-from fakeinstruct.measure.judge.kept import Asked, JudgeMeta, claim_folder, read_replies, write_replies
+from fakeinstruct.measure.judge.kept import (
+    PARTS,
+    Asked,
+    JudgeMeta,
+    claim_folder,
+    read_replies,
+    write_replies,
+)
 from fakeinstruct.measure.judge.marks import Case, Judgement, judgement_of
 from fakeinstruct.measure.judge.prompt import JudgePrompt, load_judge_prompt
 from fakeinstruct.measure.words.own import Own, own_words
@@ -46,7 +54,8 @@ class Judge:
     """Who is asked, how, and how often.
 
     Attributes:
-        server: The language model's.
+        server: The language model's; without a model's name it is asked which one it has, once there is something to
+            mark.
         prompt: What is asked.
         samples: How often each text is marked.
     """
@@ -91,18 +100,25 @@ class Judge:
                 first is raised.
 
         Raises:
-            UsageError: If the folder holds replies of another judge, prompt or number of samples.
+            UsageError: If the folder holds replies of another judge, prompt or number of samples, or the server has
+                several models and none was named.
             FakeInstructError: If nothing is there to be marked, or the server does not answer.
         """
         cases = _cases(parts, chains, self, rejects)
         every = {case.asked: case for some in cases.values() for case in some}
-        if not every:
-            raise FakeInstructError(
-                "no test image has both a text and words of annotators",
-                file=chains.folder,
-                hint="Without a judge, words.beside.left_out of the figures says why.",
-            )
-        folder = Path(out)
+        return self._named()._mark(cases, every, Path(out), rejects)
+
+    def _named(self) -> Judge:
+        """The same with the model's name."""
+        return self if self.server.model else replace(self, server=_with_model(self.server))
+
+    def _mark(
+        self,
+        cases: Mapping[Part, Sequence[Case]],
+        every: Mapping[Asked, Case],
+        folder: Path,
+        rejects: Rejects | None,
+    ) -> dict[Part, Judgement]:
         claim_folder(folder, self.meta)
         replies = read_replies(folder)
         missing = [case for asked, case in every.items() if asked not in replies]
@@ -121,6 +137,8 @@ def open_judge(
 ) -> Judge:
     """A judge behind a server that speaks the OpenAI API; the environment variable OPENAI_API_KEY has its key.
 
+    Nothing is sent before there is something to mark.
+
     Args:
         url: The server's address.
         model: The model's name; without it the server is asked which one it has.
@@ -129,10 +147,11 @@ def open_judge(
         patience: How long the server is waited for.
 
     Raises:
-        UsageError: If the address is none, or the server has several models.
-        FakeInstructError: If it does not answer.
+        UsageError: If the address is none.
     """
-    return Judge(_server(url, model, patience or Patience()), prompt or load_judge_prompt(), samples)
+    key = os.environ.get("OPENAI_API_KEY")
+    server = Server(plain_address(url), model or "", key, patience=patience or Patience())
+    return Judge(server, prompt or load_judge_prompt(), samples)
 
 
 def judge(
@@ -157,10 +176,8 @@ def judge(
     return asked.mark({None: rows}, chains, out, rejects)[None]
 
 
-def _server(url: str, model: str | None, patience: Patience) -> Server:
-    server = Server(plain_address(url), model or "", os.environ.get("OPENAI_API_KEY"), patience=patience)
-    if model:
-        return server
+def _with_model(server: Server) -> Server:
+    """A server with the name of the only model that it has."""
 
     async def only_model() -> str:
         async with server.connection() as connection:
@@ -170,16 +187,45 @@ def _server(url: str, model: str | None, patience: Patience) -> Server:
         return replace(server, model=run_to_end(only_model()))
     except UsageError as error:  # `score` names it otherwise
         raise UsageError(error.problem, file=server.url, hint="Name one with --judge-model.") from None
+    except StoppedServerError:
+        raise _never_there(server) from None
+
+
+def _never_there(server: Server) -> FakeInstructError:
+    return FakeInstructError(
+        "the judge's server does not answer",
+        file=server.url,
+        hint="Is it running, and is --judge its address?",
+    )
 
 
 def _cases(
     parts: Mapping[Part, Rows], chains: ChainSet, asked: Judge, rejects: Rejects | None
 ) -> dict[Part, list[Case]]:
-    """What is to be marked; a text that an image has twice in a part, once."""
+    """What is to be marked; a text that an image has twice in a part, once.
+
+    Raises:
+        FakeInstructError: If there is nothing.
+    """
     said = {part: texts_of(rows) for part, rows in parts.items()}
     known = chains_of(chains, (one.chain for some in said.values() for one in some), rejects)
     own = {name: own_words(chain) for name, chain in known.items()}
-    return {part: list(_of_texts(some, own, asked)) for part, some in said.items()}
+    found = {part: list(_of_texts(some, own, asked)) for part, some in said.items()}
+    if not any(found.values()):
+        raise FakeInstructError(_nothing(said, own), file=chains.folder, hint="Leave the judge out.")
+    return found
+
+
+def _nothing(said: Mapping[Part, Sequence[Said]], own: Mapping[str, Own | str]) -> str:
+    """Why there is nothing to mark: no text, or no words of annotators, and why not."""
+    images = dict.fromkeys(one.chain for some in said.values() for one in some)
+    if not images:
+        return "there is nothing to judge: no test image has a text"
+    why = Counter(str(own.get(image, "no chain")) for image in images)
+    listed = ", ".join(f"{count:,} {reason}" for reason, count in why.most_common())
+    return (
+        f"there is nothing to judge: no words of annotators about the {len(images):,} test images ({listed})"
+    )
 
 
 def _of_texts(said: Sequence[Said], own: Mapping[str, Own | str], asked: Judge) -> Iterable[Case]:
@@ -208,6 +254,8 @@ def _ask_part(asked: Judge, cases: Sequence[Case], folder: Path, rejects: Reject
         stopped, others = group.split(StoppedServerError)
         if stopped is None or others is not None:
             raise
+        if not replies and not any(folder.glob(PARTS)):
+            raise _never_there(asked.server) from None
         raise FakeInstructError(str(stopped.exceptions[0]), hint=GO_ON) from None
     finally:
         write_replies(folder, replies)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from fakeinstruct.measure.report.cells import Table, figure, interval
+from fakeinstruct.measure.report.cells import Absent, Table, figure, interval
 
 LABELS = {
     "auc": "AUC",
@@ -33,29 +33,51 @@ PROBABLE = ("brier", "nll", "ece", "smooth_ece")
 """Figures of a probability, each of the unfitted and of the calibrated one."""
 
 
+FITTED = "and a fitted one"
+"""The column of `calibrated.ece_fitted_band`."""
+
+
 def every_figure(row: Mapping[str, Any], who: str = "expert") -> Table:
     """Every figure of some images with its interval, and what it stays under by chance alone in 95 % of draws.
 
     For a perfectly calibrated scorer that is the chance in these images; for one of fitted scale and bias, also that
     in the images they were fitted on.
     """
-    beside = row["calibrated"]
+    reasons = {
+        name.removeprefix("calibrated."): why
+        for name, why in row["unavailable"].items()
+        if "calibrated." in name
+    }
+    beside = {**row["calibrated"], "unavailable": reasons}
     rows: list[tuple[Any, ...]] = [
         (LABELS[name], figure(row, name), interval(row, name), "", "") for name in EVERY if name in row
     ]
     for title, each in (("{}", row), ("{}, calibrated", beside)):
         rows += [
-            (title.format(LABELS[name]), figure(each, name), interval(each, name), *_bands(each, name))
+            (
+                title.format(LABELS[name]),
+                figure(each, name),
+                interval(each, name),
+                *_bands(each, name, each is beside),
+            )
             for name in PROBABLE
             if name in each
         ]
-    head = ("figure", "value", "95 % interval", "a perfect scorer stays under", "and a fitted one")
+    head = ("figure", "value", "95 % interval", "a perfect scorer stays under", FITTED)
     return Table(f"the {who}, {row['n']:,} images", head, tuple(rows))
 
 
-def _bands(row: Mapping[str, Any], name: str) -> tuple[float | str, float | str]:
-    band, fitted = row.get(f"{name}_band"), row.get(f"{name}_fitted_band")
-    return (
-        "" if band is None else float(band["perfectly_calibrated"]["percentile_95"]),
-        "" if fitted is None else float(fitted["percentile_95"]),
-    )
+def _bands(row: Mapping[str, Any], name: str, fitted: bool) -> tuple[float | str, float | str | Absent]:
+    band = row.get(f"{name}_band")
+    perfect = "" if band is None else float(band["perfectly_calibrated"]["percentile_95"])
+    return perfect, _fitted(row, name) if fitted and band is not None else ""
+
+
+def _fitted(row: Mapping[str, Any], name: str) -> float | Absent | str:
+    """What a calibrated scorer stays under by the chance in the images of its fit as well, or why that is not known."""
+    band = row.get(f"{name}_fitted_band")
+    if band is not None:
+        return float(band["percentile_95"])
+    if name == "smooth_ece":
+        return Absent("simulated for the ECE alone")
+    return Absent(reason) if (reason := (row.get("unavailable") or {}).get(f"{name}_fitted_band")) else ""

@@ -77,7 +77,8 @@ def gallery(test: Scores, calibrated: bool, pictures: Pictures) -> dict[str, Any
         pictures: The pictures.
 
     Returns:
-        `fake` and `real`, a list of cards each, and `left_out`, the number of pictures for which the page has no room.
+        `fake` and `real`, a list of cards each, `left_out`, the number of pictures for which the page has no room, and
+        `placed`, whether it is known where pictures lie.
     """
     room, left_out = PICTURES_LIMIT, 0
     cards: dict[str, Any] = {}
@@ -88,7 +89,12 @@ def gallery(test: Scores, calibrated: bool, pictures: Pictures) -> dict[str, Any
                 card |= {"picture": None, "missing": "left out: the page has no room for more pictures"}
                 left_out += 1
             room -= len(card["picture"] or "")
-    return {**cards, "left_out": left_out}
+    return {**cards, "left_out": left_out, "placed": _placed(pictures)}
+
+
+def _placed(pictures: Pictures) -> bool:
+    """Whether it is known of any picture where it lies; if of none, the page says so once."""
+    return pictures.root is not None and bool(pictures.paths)
 
 
 def _card(test: Scores, index: int, calibrated: bool, pictures: Pictures) -> dict[str, Any]:

@@ -45,6 +45,8 @@ def missing_sections(figures: Mapping[str, Any]) -> dict[str, str]:
         found["figures by generator"] = said
     elif reason := no_transfer(figures):
         found["calibration transfer"] = reason
+    if (texts := part(figures, "words.texts")) and "boxes" in found:
+        found["boxes"] = f"none of the {texts:,} texts names a box: an expert does if it was trained to"
     asked = figures["prompts"]["prompts"]
     if asked > len(figures["prompts"]["per_prompt"]):
         found["prompt spread"] = f"{asked:,} wordings are too many for a row each"

@@ -21,6 +21,7 @@ from fakeinstruct.measure.report.head import by_generator, doubts, read_tables, 
 from fakeinstruct.measure.report.missing import missing_figures, missing_sections, no_transfer
 from fakeinstruct.measure.report.plots import BASELINES
 from fakeinstruct.measure.report.tables import pairs, seeds, transfer
+from fakeinstruct.measure.report.words import words_said
 from fakeinstruct.measure.report.written import WRITTEN
 from fakeinstruct.measure.scores import Scores
 from fakeinstruct.measure.table.said import rows_line
@@ -73,6 +74,7 @@ def render(figures: Mapping[str, Any], material: Material) -> str:
         skipped=_skipped(figures),
         shown_reasons=SHOWN_REASONS,
         drawings=drawings(figures, material),
+        words_said=words_said(figures["words"]),
         carried=transfer(figures) if no_transfer(figures) is None else None,
         plain={name: made(figures[name]) for name, made in PLAIN.items() if part(figures, name)},
         protocol_tables=protocol_tables(figures),

@@ -99,7 +99,7 @@ def claim_bars(rows: Rows, reals: int) -> str:
         axes.set_yticks(range(len(known)), [f"{shortened(n, 26)} ({rows[n]['on_real']:,})" for n in known])
         axes.set(ylim=(len(known) - 0.4, -0.6), xlim=(0, 1.02))
         axes.set_xlabel("share of the reals (thin line: 95 % interval;\nin brackets: texts that claim it)")
-        axes.set_title(f"Flaws claimed of {reals:,} real images")
+        _title(axes, f"Flaws claimed of {reals:,} real images")
         return svg(figure, "claimed", f"Flaws claimed of {reals:,} real images by attribute")
 
 
@@ -152,9 +152,14 @@ def _stacked(
     axes.set(ylim=(len(names) - 0.5, -0.5), xlim=(0, 1))
 
 
+def _title(axes: Axes, title: str) -> None:
+    """A title over the whole drawing: long names beside the bars leave little room over the bars themselves."""
+    axes.get_figure(root=True).suptitle(title, x=0.01, ha="left", fontsize=11)  # type: ignore[union-attr]
+
+
 def _head(axes: Axes, title: str) -> None:
     """The title, and the legend in a row under it, where it hides nothing."""
-    axes.set_title(title, pad=24)
+    _title(axes, title)
     axes.legend(loc="lower left", bbox_to_anchor=(0.0, 1.0), ncols=3, borderaxespad=0.2, columnspacing=1.4)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from fakeinstruct.measure.evaluations.tables import protocol_tables
-from fakeinstruct.measure.report.cells import Table, interval, named, part
+from fakeinstruct.measure.report.cells import Absent, Table, figure, interval, named, part
 from fakeinstruct.measure.report.every import every_figure
 from fakeinstruct.measure.report.head import by_generator, subject
 from fakeinstruct.measure.report.missing import no_transfer
@@ -42,6 +42,9 @@ def headline(figures: Mapping[str, Any]) -> Table:
             (what.format(name), *(each[title].get(name, {}).get("auc") for each in every.values()))
             for name in parts[title]
         ]
+    if len(parts["per_generator"]) > 1:
+        means = [each.get("generators", {}).get("macro_auc") for each in every.values()]
+        rows.append(("auc, mean over generators", *means))
     for kind in ("generated", "edited"):
         means = [each["mean_per_group"][kind] for each in every.values()]
         if any(mean is not None for mean in means):
@@ -140,6 +143,38 @@ def generators(figures: Mapping[str, Any]) -> Table:
     )
 
 
+MEANS = {
+    "macro_auc": "AUC",
+    "macro_average_precision": "average precision",
+    "macro_eer": "equal error rate",
+    "macro_accuracy_half": "accuracy at 0.5",
+}
+"""Means over generators, and what they are called."""
+
+
+def means(figures: Mapping[str, Any]) -> Table:
+    """Means over generators with their intervals, and the worst generator."""
+    row = figures["generators"]
+    own = (
+        {f"{title}, each with its own reals": name for name, title in MEANS.items()}
+        if row["own_reals"]
+        else {}
+    )
+    parts = [(row, {title: name for name, title in MEANS.items()}), (row["own_reals"], own)]
+    rows = [
+        (title, figure(each, name), _macro_interval(each, name))
+        for each, called in parts
+        for title, name in called.items()
+    ]
+    worst = (f"worst AUC ({row['worst']})", row["worst_auc"], "")
+    return Table("mean over generators", ("figure", "value", "95 % interval"), (*rows, worst))
+
+
+def _macro_interval(row: Mapping[str, Any], name: str) -> Any:
+    reason = row["unavailable"].get(f"intervals.{name}")
+    return interval(row, name) or (Absent(reason) if reason else "")
+
+
 def transfer(figures: Mapping[str, Any]) -> Table:
     """Calibration error by the generator that was fitted on, a row each, and the one tested on.
 
@@ -204,6 +239,8 @@ def tables(figures: Mapping[str, Any]) -> list[Table]:
     found = [headline(figures), every_figure(figures["overall"]["test"], subject(figures))]
     found += protocol_tables(figures).values()
     found += [table(figures) for path, table in FILLED.items() if part(figures, path)]
+    if len(by_generator(figures)) > 1:
+        found.append(means(figures))
     found = [table for table in found if table.rows]
     if len(figures["prompts"]["per_prompt"]) > 1:
         found.append(prompts(figures))

@@ -65,6 +65,14 @@ def word_tables(words: Part) -> list[Table]:
     ]
 
 
+def words_said(words: Part) -> str:
+    """What the section on words opens with: whose words those of the expert stand beside, if anybody's."""
+    if not words or not words["beside"]["by_writer"]:
+        return "What was written. There are no words of annotators to compare it with."
+    whose = " and ".join(each["words_of"] for each in words["beside"]["by_writer"].values())
+    return f"What was written, and beside it words of {whose}; never those that a program wrote."
+
+
 def figure_rows(row: Part, known: Mapping[str, tuple[str | None, str]], images: int) -> Iterator[Any]:
     """A row a figure: what it is called, its number of images, itself or why there is none, its interval.
 

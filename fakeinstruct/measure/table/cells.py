@@ -40,6 +40,7 @@ SPLITS: Mapping[str, str] = {
 STRAY = 0.05
 """Share of numbers outside 0 to 1 up to which a column may still hold probabilities, these being bad rows."""
 
+NO_SCORE = "Score the image again, or leave its row out: without a score it counts in no figure."
 
 WRITTEN = (
     (
@@ -84,7 +85,9 @@ def label_of(text: str | None, fake_is: Bit | None) -> str:
         RecordError: If it says neither, or is a bare number and nobody said which one is fake.
     """
     if text is None:
-        raise RecordError("has no label", field="label")
+        raise RecordError(
+            "has no label", field="label", hint="Write fake or real there, or leave the row out."
+        )
     word = text.lower()
     if word in BITS:
         if fake_is is None:
@@ -96,7 +99,11 @@ def label_of(text: str | None, fake_is: Bit | None) -> str:
         return "fake" if BITS[word] == fake_is else "real"
     known = LABELS.get(word.replace(" ", "_").replace("-", "_"))
     if known is None:
-        raise RecordError(f"unknown label ({text!r})", field="label", hint=f"Known: {', '.join(LABELS)}.")
+        raise RecordError(
+            f"unknown label ({text!r})",
+            field="label",
+            hint=f"Write fake or real instead, or leave the row out. Known: {', '.join(LABELS)}.",
+        )
     return known
 
 
@@ -121,17 +128,21 @@ def margin_of(value: Any, scale: Scale, positive: Side) -> float:
     """
     number = number_of(value)
     if number is None:
-        raise RecordError("the score is no number", field="score")
+        raise RecordError("the score is no number", field="score", hint=NO_SCORE)
     if scale == "probability":
         if not 0 <= number <= 1:
-            raise RecordError(f"the score is no probability ({number:g})", field="score")
+            hint = (
+                "A probability lies between 0 and 1. If others do not either, say --scores margin or score."
+            )
+            raise RecordError(f"the score is no probability ({number:g})", field="score", hint=hint)
         number = (
             math.log(number) - math.log1p(-number)
             if 0 < number < 1
             else math.copysign(math.inf, number - 0.5)
         )
     elif abs(number) > np.finfo(np.float32).max:
-        raise RecordError(f"the score is beyond single precision ({number:g})", field="score")
+        hint = "Margins are kept in single precision, up to 3.4e38: divide all scores by one number."
+        raise RecordError(f"the score is beyond single precision ({number:g})", field="score", hint=hint)
     return number if positive == "fake" else -number
 
 
@@ -155,7 +166,7 @@ def scale_of(said: Scale | None, values: Sequence[Any], path: Path) -> Scale:
         raise UsageError(f"there is no kind of scores '{said}'", hint=nearest(said, get_args(Scale)))
     outside = sum(not 0 <= number <= 1 for number in numbers)
     if said == "probability" and outside > STRAY * len(numbers):
-        other = "--scores margin or --scores score"
+        other = "--scores margin or --scores score (of B alone in 'compare': --scores-b)"
         per_cent = min(numbers) >= 0 and max(numbers) <= 100
         raise UsageError(
             f"{outside:,} of {len(numbers):,} scores are no probabilities: {span}",

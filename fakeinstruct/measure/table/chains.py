@@ -48,11 +48,14 @@ class ChainIndex:
                 problem = (
                     f"{len(same)} images of the chain set have its file name" if same else "is in no chain"
                 )
-                raise RecordError(f"{problem} ({name})", field="id")
+                hint = "Name the column of whole paths with --column id=NAME, or leave the row out."
+                raise RecordError(f"{problem} ({name})", field="id", hint=hint)
             found = same[0]
         if label is not None and label != found["label"]:
             raise RecordError(
-                f"is labelled {label}, its chain {found['label']} ({found['chain']})", field="label"
+                f"is labelled {label}, its chain {found['label']} ({found['chain']})",
+                field="label",
+                hint="If most rows are, say --fake-is the other way round; else see which of the two is right.",
             )
         return found
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from fakeinstruct.base.errors import UsageError, nearest
 
 ALIASES: Mapping[str, tuple[str, ...]] = {
-    "id": ("id", "image", "image_path", "path", "file", "filename", "file_name", "name"),
+    "id": ("id", "image", "image_path", "path", "file_path", "file", "filename", "file_name", "name"),
     "score": ("score", "prob", "probability", "logit", "margin", "p_fake", "y_score", "pred", "prediction"),
     "label": ("label", "target", "y_true", "is_fake", "class", "truth", "ground_truth"),
     "generator": ("generator", "model", "source"),
@@ -21,6 +21,9 @@ ALIASES: Mapping[str, tuple[str, ...]] = {
 
 REQUIRED = ("id", "score", "label")
 
+ASKED = ("score", "label")
+"""What is never chosen between several columns, be one called just so: a prediction may stand beside."""
+
 
 def find_columns(
     names: Sequence[str], said: Mapping[str, str], path: Path, needed: Sequence[str] = REQUIRED
@@ -32,8 +35,7 @@ def find_columns(
             there.
     """
     for role, name in said.items():
-        if role not in ALIASES:
-            raise UsageError(f"nothing called '{role}' is read of a table", hint=nearest(role, ALIASES))
+        check_role(role)
         if name not in names:
             raise UsageError(f"has no column '{name}'", file=path, hint=nearest(name, names))
     where = dict(said)
@@ -41,7 +43,7 @@ def find_columns(
         if role in where:
             continue
         likely = [name for name in names if name.lower() in usual and name not in where.values()]
-        exact = [name for name in likely if name.lower() == role]
+        exact = [name for name in likely if name.lower() == role and role not in ASKED]
         if len(exact or likely) > 1:
             several = ", ".join(likely)
             raise UsageError(
@@ -58,3 +60,41 @@ def find_columns(
                 hint=f"Say which of its columns ({', '.join(names) or 'none'}) it is: --column {role}=NAME.",
             )
     return where
+
+
+def check_role(role: str) -> None:
+    """See that this is something that is read of a row.
+
+    Raises:
+        UsageError: If it is not.
+    """
+    if role not in ALIASES:
+        raise UsageError(f"nothing called '{role}' is read of a table", hint=nearest(role, ALIASES))
+
+
+def said_of_each(
+    names: Mapping[Path, Sequence[str]], said: Sequence[tuple[str, str]]
+) -> dict[Path, dict[str, str]]:
+    """What was said of columns, to every table that has them: tables of several detectors have their own names.
+
+    Args:
+        names: The columns of each table.
+        said: What a column holds, and its name.
+
+    Raises:
+        UsageError: If no table has a column, or one has two for the same.
+    """
+    found: dict[Path, dict[str, str]] = {path: {} for path in names}
+    for role, name in said:
+        check_role(role)
+        having = [path for path, own in names.items() if name in own]
+        if names and not having:
+            every = list(dict.fromkeys(each for own in names.values() for each in own))
+            one = next(iter(names)) if len(names) == 1 else None
+            problem = f"has no column '{name}'" if one else f"no table has a column '{name}'"
+            raise UsageError(problem, file=one, hint=nearest(name, every))
+        for path in having:
+            if found[path].setdefault(role, name) != name:
+                both = f"'{found[path][role]}' and '{name}'"
+                raise UsageError(f"two columns were said to hold the {role}: {both}", file=path)
+    return found

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,8 +26,12 @@ from fakeinstruct.measure.table.cells import (
 )
 from fakeinstruct.measure.table.chains import ChainIndex
 from fakeinstruct.measure.table.columns import REQUIRED, find_columns
+from fakeinstruct.measure.table.repeats import AGAIN, CLEAN, check_clean, repeated, torn, untold
 from fakeinstruct.measure.table.rows import table_rows
 from fakeinstruct.measure.table.said import counts, remarks
+
+LONGEST_ID = 200
+"""Characters of an id that an error quotes."""
 
 
 @dataclass(frozen=True)
@@ -82,14 +84,21 @@ class _Reader:
                 answer = self.answer(row)
                 key = answer["chain"], answer["condition"], answer["prompt"]
                 if key in found:
-                    raise _repeated(answer, found[key])
+                    raise repeated(answer, found[key])
                 found[key] = answer
             except RecordError as error:
-                bad.add(error.located(file=file, record=number))
-        for torn in _torn(found):
+                bad.add(error.located(file=file, record=self.called(number, row)))
+        for image in torn(found):
+            item = found.pop(image)["item"]
             problem = "one prompt finds it surely fake, another surely real: there is no mean margin"
-            bad.add(RecordError(problem, file=file, record=found.pop(torn)["item"], field="score"))
+            hint = "Give margins (logits) instead of probabilities of 0 and 1."
+            bad.add(RecordError(problem, file=file, record=item, field="score", hint=hint))
         return list(found.values())
+
+    def called(self, number: int, row: dict[str, Any] | RecordError) -> str:
+        """A row as an error names it: its number, and its id if it has one."""
+        name = None if isinstance(row, RecordError) else text_of(row.get(self.columns["id"]))
+        return f"{number} ({name[:LONGEST_ID]})" if name and is_text(name) else str(number)
 
     def answer(self, row: dict[str, Any] | RecordError) -> dict[str, Any]:
         """A row of answers.
@@ -101,9 +110,9 @@ class _Reader:
             raise row
         cells = {what: text_of(row.get(name)) for what, name in self.columns.items()}
         if not all(is_text(text) for text in cells.values() if text):
-            raise RecordError("is not UTF-8")
+            raise RecordError("is not UTF-8", hint="Save the table as UTF-8.")
         if (name := cells["id"]) is None:
-            raise RecordError("has no id", field="id")
+            raise RecordError("has no id", field="id", hint="Name the image, or leave the row out.")
         unsaid = self.index is not None and cells.get("label") is None
         label = None if unsaid else label_of(cells.get("label"), self.fake_is)
         known = {"chain": name, "image": name} if self.index is None else self.index.find(name, label)
@@ -117,7 +126,7 @@ class _Reader:
         }
         if answer["label"] == "real":
             answer["generator"] = None  # a table may name the source of its reals there
-        asked = {"condition": cells.get("condition") or "clean", "prompt": cells.get("prompt") or ""}
+        asked = {"condition": cells.get("condition") or CLEAN, "prompt": cells.get("prompt") or ""}
         return {
             **answer,
             **asked,
@@ -151,7 +160,8 @@ def open_table(
         rejects: Collects rows that cannot be used. Without it the first is raised.
 
     Raises:
-        UsageError: If something that has to be said was not, or there is no such column.
+        UsageError: If something that has to be said was not, there is no such column, or no row is of an unprocessed
+            image.
         FakeInstructError: If the table cannot be read, or has no usable row.
     """
     path, bad, unread = Path(path), Rejects(), Rejects()
@@ -164,6 +174,7 @@ def open_table(
     if not found:
         first = f"; the first: {bad.errors[0]}" if bad else ""
         raise FakeInstructError(f"has no usable row ({len(rows):,} rows read{first})", file=path)
+    check_clean(found, where, path)
     for error in (*unread.errors, *bad.errors):
         if rejects is None:
             raise error
@@ -176,7 +187,8 @@ def open_table(
         "fake_is": fake_is,
     }
     said |= counts([_id(row, where) for _, row in rows], [row["item"] for row in found], bad)
-    said["remarks"] = list(remarks(found, scale, names, where))
+    again = sum(error.problem.startswith(AGAIN) for error in bad.errors)
+    said["remarks"] = [*untold(path, where, again, len(rows)), *remarks(found, scale, names, where)]
     return DetectorTable(path.parent, _meta(path, chains, image_root), found, scale, said)
 
 
@@ -199,21 +211,3 @@ def _meta(path: Path, chains: ChainSet | None, image_root: str | Path | None) ->
         image_root=None if image_root is None else str(Path(image_root).resolve()),
         complete=True,
     )
-
-
-def _torn(found: Mapping[tuple[str, ...], Mapping[str, Any]]) -> list[tuple[str, ...]]:
-    """Keys of the images whose prompts give probabilities of exactly 0 and exactly 1."""
-    signs: dict[tuple[str, ...], set[float]] = defaultdict(set)
-    for key, row in found.items():
-        signs[key[:2]].add(row["margin"])
-    return [key for key in found if {math.inf, -math.inf} <= signs[key[:2]]]
-
-
-def _repeated(answer: Mapping[str, Any], before: Mapping[str, Any]) -> RecordError:
-    if answer["label"] != before["label"]:
-        hint = (
-            "A file name without its folders is no id: name the column of whole paths with --column id=NAME."
-        )
-        return RecordError("the id was used before with another label", field="id", hint=hint)
-    other = "" if answer["margin"] == before["margin"] else " with another score"
-    return RecordError(f"the id was used before{other}", field="id")

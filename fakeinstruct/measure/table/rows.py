@@ -24,6 +24,10 @@ COMMAS = (
     "A decimal comma (0,93) or another comma inside a cell cuts it in two: write 0.93, or quote the cell."
 )
 
+SHORT = "Every row needs a cell for each column: leave one empty, and keep its comma."
+
+QUOTED = "A quotation mark inside a cell is doubled, and the cell quoted."
+
 Numbered = Iterator[tuple[int, dict[str, Any] | RecordError]]
 """Records with their numbers; a `RecordError` where one cannot be read."""
 
@@ -55,6 +59,16 @@ def table_rows(path: Path) -> Iterator[tuple[Sequence[str], Numbered]]:
         raise from_os_error(error, path) from error
 
 
+def column_names(path: Path) -> Sequence[str]:
+    """The names of a table's columns.
+
+    Args:
+        path: The table.
+    """
+    with table_rows(path) as (names, _):
+        return names
+
+
 @contextmanager
 def _separated(path: Path) -> Iterator[tuple[Sequence[str], Numbered]]:
     """CSV or TSV in UTF-8, its first line naming the columns; bytes that are no UTF-8 come as surrogates."""
@@ -80,13 +94,13 @@ def _split_rows(reader: Any, columns: Sequence[str]) -> Numbered:
         except StopIteration:
             return
         except csv.Error as error:
-            yield reader.line_num, RecordError(f"is not a row ({error})")
+            yield reader.line_num, RecordError(f"is not a row ({error})", hint=QUOTED)
             continue
         if not cells:
             continue  # an empty line
         if len(cells) != len(columns):
             problem = f"does not have the {len(columns)} columns of the first line"
-            yield reader.line_num, RecordError(problem, hint=COMMAS if len(cells) > len(columns) else None)
+            yield reader.line_num, RecordError(problem, hint=COMMAS if len(cells) > len(columns) else SHORT)
         else:
             yield reader.line_num, dict(zip(columns, cells, strict=True))
 
@@ -100,7 +114,7 @@ def _json_lines(path: Path) -> Iterator[tuple[Sequence[str], Numbered]]:
 
 
 def _object(row: Any) -> dict[str, Any] | RecordError:
-    return row if isinstance(row, dict | RecordError) else RecordError("is not a JSON object")
+    return row if isinstance(row, dict | RecordError) else RecordError("is not a JSON object", hint=WANTED)
 
 
 @contextmanager

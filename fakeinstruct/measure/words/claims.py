@@ -2,25 +2,30 @@
 
 A text is read clause by clause. "No unnatural shadows" judges the shadows right, "the texture and the edges are
 unnatural" both wrong. What is named without a judgement ("the hand has six fingers") is a claim where the text takes
-the picture for fake and none where it takes it for real.
+the picture for fake and none where it takes it for real. What is said for a photograph (`stance`) is a reason for real
+and found sound, whatever it is called.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from functools import lru_cache
 from typing import Literal, NamedTuple
 
 from fakeinstruct.chains.schema import Label
 from fakeinstruct.chains.taxonomy import Taxonomy
+from fakeinstruct.measure.words.stance import Part, Stance, stances
 
 Judgement = Literal["flawed", "sound"]
 
 CLAUSE = re.compile(
-    r"[.;:!?\n]+\s*|,?\s*\b(?:but(?! also\b)|yet|however|while|whereas|although|though|except|and so|so that"
-    r"|because|since)\b"
+    r"([.;:!?]+\s*|,?\s*\b(?:but(?! also\b)|yet|however|while|whereas|although|though|except|and so|so that"
+    r"|because|since)\b)"
 )
 SEGMENT = re.compile(r",\s*")
+ENDING = re.compile(r"[.!?]")
+"""What ends a sentence among the marks between clauses."""
 
 FLAW = re.compile(
     r"\b(?:unnatural\w*|unrealistic\w*|unconvincing\w*|unusual\w*|un(?:even|likely)\w*|inconsisten\w*|incoheren\w*"
@@ -53,6 +58,9 @@ VERB = re.compile(
     re.I,
 )
 """A segment without one goes on with the list before it: "no odd edges, blurred fingers or warped text"."""
+
+SAID_FOR: dict[Stance | None, Judgement] = {"photograph": "sound", "forgery": "flawed"}
+"""What is found of an attribute by what it is said for: "no lens draws this texture" finds it wrong."""
 
 REACH = 6
 """Words between a negation and what it denies, at most; they stand in the `WINDOW` characters before it."""
@@ -98,19 +106,40 @@ class ClaimReader:
             verdict: What the text takes the picture for, which settles what is named without a judgement.
         """
         found: dict[Judgement | None, set[str]] = {"flawed": set(), "sound": set(), None: set()}
-        for clause in CLAUSE.split(text):
-            for judgement, keys in self._judged(clause):
-                found[judgement] |= keys
+        read = list(self._parts(text))
+        for (_, judgement, keys), stance in zip(
+            read, stances([part for part, *_ in read], verdict), strict=True
+        ):
+            if stance != "supposed" and (stance != "general" or verdict is Label.FAKE):
+                found[SAID_FOR.get(stance, judgement)] |= keys
         neutral = found[None] - found["sound"]
         flawed = found["flawed"] | (neutral if verdict is Label.FAKE else set())
         return Claims(frozenset(flawed), frozenset(found["sound"] - flawed))
 
-    def _judge(self, clause: str) -> list[tuple[Judgement | None, frozenset[str]]]:
-        """The attributes that each segment of a clause names, and what is found of them."""
+    def _parts(self, text: str) -> Iterator[tuple[Part, Judgement | None, frozenset[str]]]:
+        """The parts of a text, what is found of them, and which attributes they name."""
+        sentence, cleared = 0, -1
+        for number, line in enumerate(text.splitlines()):
+            sentence += 1
+            pieces = ["", *CLAUSE.split(line), ""]
+            for before, clause, after in zip(pieces[:-1:2], pieces[1::2], pieces[2::2], strict=True):
+                sentence += bool(ENDING.search(before))
+                read = self._judged(clause)
+                for place, (segment, judgement, keys) in enumerate(read):
+                    part = Part(segment, bool(keys), number, sentence, "," if place else before, after)
+                    if judgement is None and sentence == cleared:
+                        judgement = "sound"
+                    yield part, judgement, keys
+                    if judgement == "sound" and not keys and after.startswith(":"):
+                        cleared = sentence  # "free of flaws: texture and edges"
+
+    def _judge(self, clause: str) -> list[tuple[str, Judgement | None, frozenset[str]]]:
+        """The segments of a clause that say anything, what is found of them, and the attributes they name."""
         segments = SEGMENT.split(clause)
         return [
-            (judgement, frozenset(self._taxonomy.named_in(segment)))
+            (segment, judgement, frozenset(self._taxonomy.named_in(segment)))
             for segment, judgement in zip(segments, _judgements(segments), strict=True)
+            if segment.strip()
         ]
 
 

@@ -124,7 +124,10 @@ def _outcomes(said: Sequence[Said], label: Label) -> dict[str, int]:
 
 def _unparsed(silent: Sequence[Said]) -> dict[str, Any]:
     count = Counter(one.label for one in silent)
-    examples = [{"chain": one.chain, "text": printable(one.text)[-SHOWN:]} for one in silent[:EXAMPLES]]
+    examples = [
+        {"chain": one.chain, "text": printable(" ".join(one.text.split()))[-SHOWN:]}
+        for one in silent[:EXAMPLES]
+    ]
     return {
         "n": len(silent),
         "of_fakes": count[Label.FAKE],

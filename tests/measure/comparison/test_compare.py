@@ -10,7 +10,7 @@ from PIL import Image
 from simulated_answers import simulated
 
 from fakeinstruct.base.errors import FakeInstructError, UsageError
-from fakeinstruct.measure.comparison.paired import holm, paired_auc
+from fakeinstruct.measure.comparison.paired import holm, paired_accuracy, paired_auc
 from fakeinstruct.measure.comparison.run import TRAINING, compare
 from fakeinstruct.measure.detection import auc
 from fakeinstruct.measure.table.detector_table import open_table
@@ -54,6 +54,9 @@ def test_the_figures_are_those_of_the_images_that_both_scored(two, tmp_path):
     assert found["unfitted"]["accuracy"]["difference"] == pytest.approx(
         right[0].mean() - right[1].mean(), abs=1e-6
     )
+    p = figures["overall"]["unfitted"]["accuracy"]["p"]
+    assert p == pytest.approx(paired_accuracy(fake, (one > 0, other > 0), np.arange(len(fake))), abs=1e-6)
+    assert f"{p:.4f}" in (tmp_path / "out/compare.md").read_text() or p < 1e-4
     assert figures["verdicts"]["only_a_right"] == int((right[0] & ~right[1]).sum())
     assert found["unfitted"]["nll"]["high"] < 0 < found["unfitted"]["accuracy"]["difference"]
     assert found["calibrated"]["brier"]["a"] is not None

@@ -4,9 +4,9 @@ import itertools
 
 import numpy as np
 import pytest
-from scipy.stats import norm
+from scipy.stats import binom, norm
 
-from fakeinstruct.measure.comparison.paired import holm, paired_auc, paired_draws
+from fakeinstruct.measure.comparison.paired import holm, paired_accuracy, paired_auc, paired_draws
 from fakeinstruct.measure.detection import auc, auc_variance
 from fakeinstruct.measure.figure import UnavailableError
 
@@ -172,3 +172,41 @@ def test_an_infinite_log_loss_is_left_out_and_the_rest_stays():
     assert "nll" not in found.first
     assert found.first["brier"] > 0
     assert "ece" in found.first
+
+
+def test_a_difference_of_accuracy_has_mcnemars_exact_p():
+    fake = np.ones(40, dtype=bool)
+    one, other = fake.copy(), fake.copy()
+    one[:3], other[3:15] = False, False  # 12 images only the first has right, 3 only the second
+    p = paired_accuracy(fake, (one, other), np.arange(40))
+    assert p == pytest.approx(2 * binom.cdf(3, 15, 0.5)) == pytest.approx(0.03515625)
+    assert paired_accuracy(~fake, (~one, ~other), np.arange(40)) == p
+    with pytest.raises(UnavailableError, match="no difference to test"):
+        paired_accuracy(fake, (one, one), np.arange(40))
+
+
+def test_the_same_image_many_times_is_no_evidence():
+    rng = np.random.default_rng(5)
+    fake = np.arange(200) % 2 == 0
+    one, other = rng.random(200) < 0.5, rng.random(200) < 0.5
+    gain = (one == fake).astype(int) - (other == fake)
+    z = gain.sum() / np.sqrt((gain**2).sum())
+    again = [np.repeat(each, 10) for each in (fake, one, other, np.arange(200))]
+    p = paired_accuracy(again[0], (again[1], again[2]), again[3])
+    assert p == pytest.approx(2 * norm.sf(abs(z)))
+    alone = paired_accuracy(again[0], (again[1], again[2]), np.arange(2000))
+    assert alone < p / 2
+    with pytest.raises(UnavailableError, match="photographs"):
+        paired_accuracy(again[0], (again[1], again[2]), np.arange(2000) // 200)
+
+
+def test_clustered_p_of_accuracy_is_uniform_where_nothing_differs():
+    rng = np.random.default_rng(0)
+    fake = np.arange(400) % 2 == 0
+    groups = np.arange(400) // 4
+    found = []
+    for _ in range(400):
+        hard = np.repeat(rng.random(100), 4)
+        one, other = ((np.repeat(rng.random(100), 4) > hard * 0.6) == fake for _ in range(2))
+        found.append(paired_accuracy(fake, (one, other), groups))
+    assert 0.025 < np.mean(np.array(found) < 0.05) < 0.085

@@ -91,7 +91,10 @@ def test_what_cannot_be_had_of_the_images_is_said_with_its_reason(chains):
         "1 % of 40 reals is under 10 false alarms: needs 1,000 reals",
     )
     assert list(not_given(plain, test)) == [alarms]
-    reals = ("figures of drawer against own reals", "no real image has the camera set")
+    reals = (
+        "figures of drawer against own reals",
+        "no real image has the camera set; they stand against all",
+    )
     assert list(not_given(own, test)) == [alarms, reals]
     assert dict(not_given(plain, test[:8])) == {
         alarms[0]: alarms[1].replace("40", "4"),

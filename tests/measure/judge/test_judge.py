@@ -151,13 +151,23 @@ def test_a_refused_text_is_listed_and_asked_again_the_next_time(chains, tmp_path
         judge(answers(1), chains, server.url, tmp_path / "other", model="m", patience=HASTY, rejects=rejects)
 
 
-def test_nothing_to_mark(chains, tmp_path):
-    with (
-        serve(lambda number, body: FULL) as server,
-        pytest.raises(FakeInstructError, match="no test image has both"),
-    ):
-        judge(answers(99), chains, server.url, tmp_path / "judge", model="m", patience=HASTY)
+def test_nothing_to_mark_is_said_without_a_call(chains, tmp_path):
+    patient = Patience(timeout=10, attempts=7, pause=5)  # nobody listens on port 9: a call would take minutes
+    with pytest.raises(FakeInstructError, match="no words of annotators about the 2 test images") as nothing:
+        judge(answers(99, 500), chains, "http://127.0.0.1:9/v1", tmp_path / "judge", patience=patient)
+    assert "1 written by a program, 1 no chain" in nothing.value.problem
+    silent = [row | {"text": None} for row in answers(1)]
+    with pytest.raises(FakeInstructError, match="no test image has a text"):
+        judge(silent, chains, "http://127.0.0.1:9/v1", tmp_path / "judge", patience=patient)
     assert not (tmp_path / "judge").exists()
+
+
+def test_a_server_that_was_never_there_did_not_stop(chains, tmp_path):
+    with pytest.raises(FakeInstructError, match="the judge's server does not answer") as never:
+        judge(answers(1), chains, "http://127.0.0.1:9/v1", tmp_path / "judge", patience=HASTY)
+    assert "stopped" not in str(never.value)
+    with pytest.raises(FakeInstructError, match="the judge's server does not answer"):
+        judge(answers(1), chains, "http://127.0.0.1:9/v1", tmp_path / "judge", model="m", patience=HASTY)
 
 
 def test_a_text_can_neither_fill_a_slot_nor_end_a_tag(tmp_path):

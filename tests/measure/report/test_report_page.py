@@ -215,3 +215,56 @@ def test_who_stands_beside_the_expert_has_a_row_of_the_headline(answer_set, tmp_
     assert rows.keys() >= {"expert", "rival"}
     for name, each in (("expert", figures), ("rival", figures["baselines"]["rival"])):
         assert f"{each['overall']['test']['auc']:.3f}" in rows[name]
+
+
+def split(rows, fakes, of=60):
+    """Half of the rows as validation images, as many of them fake as said."""
+    kept = [row | {"split": "validation"} for row in rows[:of]]
+    some = [row for row in kept if row["label"] == "fake"][:fakes]
+    return [
+        *some,
+        *(row for row in kept if row["label"] == "real"),
+        *({**r, "split": "test"} for r in rows[of:]),
+    ]
+
+
+def test_calibration_names_the_share_it_was_fitted_at_and_not_that_of_the_test(answer_set, tmp_path):
+    rows = split(simulated(400), fakes=10)  # 10 of 40 validation images are fake, half of the test images
+    figures = measure([answer_set(rows)], tmp_path / "out")
+    fit = figures["provenance"]["fit"]
+    assert (fit["n"], fit["share_of_fakes"]) == (40, 0.25)
+    text = (tmp_path / "out/report.html").read_text()
+    assert (
+        "the share of fakes that it was fitted at (25 %) and no other; of these test images 50 % are fake"
+        in text
+    )
+    assert "the calibrated ones stand beside them" in text
+
+
+def test_nothing_calibrated_stands_beside_anything_where_there_is_no_fit(answer_set, tmp_path):
+    text = page(tmp_path, answer_set([row | {"split": "test"} for row in simulated(100)]))
+    assert "stand beside them" not in text
+    assert "there are no calibrated ones: no validation images to fit on" in text
+    assert "holds for the share" not in text
+
+
+def test_pictures_of_which_nobody_knows_where_they_lie_are_one_sentence_and_no_tiles(answer_set, tmp_path):
+    rows = [row | {"split": "test", "generator": "flux.1"} for row in simulated(100)]
+    text = page(tmp_path, answer_set(rows))
+    assert text.count("it is not known where they lie: --image-root") == 1
+    assert 'class="blank"' not in text
+    assert re.search(r"flux\.1\s*<div class=\"id\">", text)
+
+
+def test_a_long_text_in_a_table_stands_left_and_on_one_line(answer_set, tmp_path):
+    rows = [
+        verdict(
+            n, n % 2 == 0, 1.0 - n % 2, text="I cannot tell.\n- I really cannot, not from this picture alone."
+        )
+        for n in range(24)
+    ]
+    text = page(tmp_path, answer_set(rows))
+    assert '<td class="said">I cannot tell. - I really cannot' in text
+    assert "\\n" not in text[text.index("<h2>Words") : text.index("<h2>The surest")]
+    assert "There are no words of annotators to compare it with" in text
+    assert "none of the 24 texts names a box" in text

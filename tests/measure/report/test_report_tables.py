@@ -1,12 +1,14 @@
 """Tables of the report as rows: intervals beside their figures, reasons where there are none."""
 
-from simulated_answers import verdict
+from simulated_answers import simulated, verdict
 
 from fakeinstruct.measure.figures import split_figures
 from fakeinstruct.measure.fitting import Fit
 from fakeinstruct.measure.report.cells import Absent, Interval, Table, interval, named, part, shown
 from fakeinstruct.measure.report.every import every_figure
 from fakeinstruct.measure.report.missing import missing_sections, no_transfer
+from fakeinstruct.measure.report.tables import headline, means
+from fakeinstruct.measure.run import measure
 from fakeinstruct.measure.scores import Scores
 
 
@@ -97,3 +99,33 @@ def test_a_matrix_without_a_figure_is_missing_for_its_reason():
     assert "score --condition" in found["robustness curves"]
     known = {"transfer": {"fitted_on": {"nothing": {"gan": cell, "vae": {"ece": 0.1}}}}}
     assert no_transfer(known) is None
+
+
+def test_a_fitted_band_that_is_not_there_has_its_reason(answer_set, tmp_path):
+    figures = measure([answer_set(simulated(400))], tmp_path / "out")
+    lines = {line[0]: line[4] for line in every_figure(figures["overall"]["test"]).rows}
+    assert lines["smooth ECE, calibrated"] == Absent("simulated for the ECE alone")
+    assert lines["ECE, 15 bins of equal mass, calibrated"] > 0
+    assert lines["smooth ECE"] == ""  # nothing was fitted for it
+    unfitted = measure(
+        [answer_set([row | {"split": "test"} for row in simulated(100)], name="b")], tmp_path / "other"
+    )
+    shown_as = {line[0]: line[1] for line in every_figure(unfitted["overall"]["test"]).rows}
+    assert shown_as["smooth ECE, calibrated"] == Absent("no validation images to fit on")
+
+
+def test_the_mean_over_generators_stands_in_the_tables_with_its_interval(answer_set, tmp_path):
+    rows = simulated(400)
+    for index, row in enumerate(rows):
+        row |= {"generator": f"gan-{index // 2 % 2}"} if row["label"] == "fake" else {}
+    figures = measure([answer_set(rows)], tmp_path / "out")
+    mean = figures["generators"]["macro_auc"]
+    assert ("auc, mean over generators", mean) in headline(figures).rows
+    lines = {line[0]: line[1:] for line in means(figures).rows}
+    assert lines["AUC"] == (mean, Interval(*figures["generators"]["intervals"]["macro_auc"]))
+    assert lines[f"worst AUC ({figures['generators']['worst']})"][0] == figures["generators"]["worst_auc"]
+    text = (tmp_path / "out/figures.md").read_text()
+    assert f"| AUC | {mean:.4f} |" in text.split("## mean over generators")[1]
+    alone = measure([answer_set(simulated(100), name="b")], tmp_path / "alone")
+    assert "mean over generators" not in (tmp_path / "alone/figures.md").read_text()
+    assert not any("mean over" in row[0] for row in headline(alone).rows)

@@ -160,3 +160,12 @@ def test_boxes_without_an_annotated_region_have_no_histogram(chains, answer_set,
         "boxes: rules",
     ]
     assert "mean over images" not in (tmp_path / "out/report.html").read_text()
+
+
+def test_the_title_of_a_drawing_fits_beside_long_names():
+    row = dict.fromkeys(("f1", "precision", "recall", "f1_low", "f1_high"), 0.5)
+    drawn = attribute_bars({"a name of no less than 26 letters": {**row, "annotated": 1234}}, 240)
+    width = float(re.search(r'viewBox="0 0 ([\d.]+)', drawn)[1])
+    x, text = re.search(r'<text[^>]* x="([\d.]+)"[^>]*>(Flaws claimed[^<]*)<', drawn).groups()
+    assert text == "Flaws claimed of 240 fakes that have some"
+    assert float(x) + 6.5 * len(text) < width

@@ -141,15 +141,17 @@ def test_bad_rows_are_listed_with_their_lines_and_the_others_count(table):
     found = open_table(table(text), "probability", rejects=rejects)
     assert [row["chain"] for row in found.rows] == ["a", "h"]
     assert [(error.record, error.problem.partition(" (")[0]) for error in rejects.errors] == [
-        ("3", "the score is no number"),
-        ("4", "the score is no number"),
-        ("5", "unknown label"),
+        ("3 (b)", "the score is no number"),
+        ("4 (c)", "the score is no number"),
+        ("5 (d)", "unknown label"),
         ("6", "has no id"),
-        ("7", "the id was used before with another score"),
+        ("7 (a)", "the id was used before with another score"),
         ("8", "does not have the 3 columns of the first line"),
-        ("9", "the score is no number"),
-        ("10", "the score is no number"),
+        ("9 (f)", "the score is no number"),
+        ("10 (g)", "the score is no number"),
     ]
+    assert all(error.hint for error in rejects.errors)
+    assert "Write fake or real instead, or leave the row out" in rejects.errors[2].hint
     assert found.said["rejected"]["the score is no number"] == 4
     with pytest.raises(RecordError, match="record 3"):
         open_table(table(text), "probability")
@@ -190,6 +192,76 @@ def test_columns_have_usual_names_and_any_that_are_said(table):
 def test_several_likely_columns_are_not_chosen_between(table):
     with pytest.raises(UsageError, match=r"several columns may hold the score: prob, logit"):
         open_table(table("id,prob,logit,label\na,0.5,0,fake\n"), "margin")
+
+
+@pytest.mark.parametrize("head", ["id,score,prediction,label", "id,score,label,ground_truth"])
+def test_a_column_called_score_or_label_is_not_chosen_before_another(table, head):
+    path = table(f"{head}\na,0.5,fake,real\n")
+    with pytest.raises(
+        UsageError, match=r"several columns may hold the (score: score, pred|label: label, ground)"
+    ):
+        open_table(path, "margin")
+    assert open_table(table("id,file,score,label\na,b,1,fake\n"), "margin").said["columns"]["id"] == "id"
+
+
+def test_a_path_of_a_file_is_an_id(table):
+    assert (
+        open_table(table("file_path,score,label\na/b.png,1,fake\n"), "margin").rows[0]["chain"] == "a/b.png"
+    )
+
+
+def processed(conditions, n=20, extra=""):
+    rows = [
+        (f"{i}.png", f"0.{5 + place}{i:02}", ("fake", "real")[i % 2], condition)
+        for i in range(n)
+        for place, condition in enumerate(conditions)
+    ]
+    return as_csv(rows, f"id,score,label,aug{extra}")
+
+
+def test_conditions_of_which_none_is_clean_are_refused_by_name(table, tmp_path):
+    path = table(processed(["none", "jpeg50"]))
+    with pytest.raises(UsageError) as error:
+        open_table(path, "probability", columns={"condition": "aug"})
+    assert "no row has the condition 'clean' in column 'aug'; there are: none, jpeg50" in str(error.value)
+    assert "table['aug'] = table['aug'].replace('none', 'clean')" in str(error.value)
+    for name in ("clean", ""):
+        path = table(processed([name, "jpeg50"]))
+        figures = measure([open_table(path, "probability", columns={"condition": "aug"})], tmp_path / "out")
+        assert figures["overall"]["test"]["n"] == figures["per_condition"]["jpeg50"]["n"] == 20
+
+
+@pytest.mark.parametrize("kind", ["csv", "jsonl", "parquet"])
+def test_a_column_that_tells_repeated_ids_apart_is_pointed_out(table, tmp_path, kind):
+    head, *lines = processed(["none", "jpeg50"]).splitlines()
+    records = [
+        dict(zip([*head.split(","), "row", "same"], [*line.split(","), str(i), "x"], strict=True))
+        for i, line in enumerate([*lines, lines[0]])  # one row twice, by mistake
+    ]
+    path = tmp_path / f"t.{kind}"
+    if kind == "parquet":
+        pq.write_table(pa.Table.from_pylist(records), path)
+    elif kind == "jsonl":
+        table("".join(json.dumps(row) + "\n" for row in records), path.name)
+    else:
+        table(as_csv([row.values() for row in records], ",".join(records[0])), path.name)
+    (remark,) = open_table(path, "probability", rejects=Rejects()).said["remarks"]
+    assert remark.startswith(
+        "21 of 41 rows have an id that was used before and are rejected, but column 'aug' tells"
+    )
+    assert "--column condition=aug; if it says how it was asked, --column prompt=aug" in remark
+    with pytest.raises(RecordError, match="--column condition=NAME or prompt=NAME"):
+        open_table(path, "probability")
+
+
+def test_no_column_is_pointed_out_that_does_not_tell_rows_apart(table):
+    lines = "".join(f"{i // 2},{i / 100},fake,{i},{i // 2}\n" for i in range(60))
+    found = open_table(table(f"id,score,label,row,other\n{lines}"), "margin", rejects=Rejects())
+    assert not any("tells" in remark for remark in found.said["remarks"])
+    one = processed(["clean"]) + "3.png,0.9,fake,jpeg50\n"
+    assert not any(
+        "tells" in each for each in open_table(table(one), "margin", rejects=Rejects()).said["remarks"]
+    )
 
 
 def test_saturated_probabilities_tie_and_are_told_of(table):

@@ -26,7 +26,7 @@ from fakeinstruct.measure.report.cells import Absent, Interval
 from fakeinstruct.measure.report.open import open_tables
 from fakeinstruct.measure.words.open import open_figures, open_rows
 
-sys.path.append(str(Path(__file__).parents[1] / "chains"))
+sys.path.append(str(Path(__file__).parents[2] / "chains"))
 from test_import_loki import asked, loki, opened
 
 META = JudgeMeta(server="http://judge", model="judge-7b", prompt="mine", prompt_sha256="ab" * 32, samples=1)
