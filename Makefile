@@ -27,7 +27,7 @@ $(INSTALLED): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	@touch $@
 
-demo: install  ## the whole way once on a sample set made here (ten to fifteen minutes on two cores)
+demo: install  ## the whole way once on a sample set made here (about ten minutes on two cores)
 	$(BIN)/fakeinstruct demo --out $(RUNS)/demo
 
 CIFAKE := $(RUNS)/cifake
