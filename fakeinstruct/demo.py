@@ -64,8 +64,11 @@ def run_demo(out: str | Path, *, images: int = 2000, seed: int = 0) -> dict[str,
     overrides = [f"pairs={pairs}", f"out={run}", f"seed={seed}"]
     with step(f"fakeinstruct train sample {' '.join(overrides)}"):
         train(load_recipe("sample", overrides), rejects=rejects)
-    with step(f"fakeinstruct score {expert} {chains} --out {answers} --explain"):
-        score(load_expert(expert), open_chains(chains), answers, Protocol(explain=True), rejects=rejects)
+    with step(
+        f"fakeinstruct score {expert} {chains} --out {answers} --explain --intervene repair --intervene mask"
+    ):
+        asking = Protocol(explain=True, interventions=("repair", "mask"))
+        score(load_expert(expert), open_chains(chains), answers, asking, rejects=rejects)
     with step(f"fakeinstruct score {expert} {pairs} --out {choices} --split test"):
         score(load_expert(expert), open_pairs(pairs), choices, Protocol(splits=("test",)), rejects=rejects)
     with step(f"fakeinstruct calibrate {expert} {answers}"):

@@ -26,6 +26,8 @@ def test_the_demo_ends_with_figures_and_a_page_and_can_be_repeated(tmp_path):
     assert "photographs" in test["unavailable"]["auc_low"]
     assert set(figures["per_group"]) == {"chelsea", "china"}
     assert "cnn" in figures["baselines"]
+    assert set(figures["interventions"]) == {"repair", "mask"}
+    assert figures["words"]["verdict"]["n"] > 0
     again = demo(tmp_path / "demo", "--images", "80")
     assert again.returncode == 0, again.stderr
     assert json.loads((report / "figures.json").read_text()) == figures
