@@ -103,7 +103,7 @@ def evaluate(
 
     asked = open_expert(expert, model)
     if dry_run:
-        for line in plan_lines(asked, evaluation, given, out, rejects, batch=batch):
+        for line in plan_lines(asked, evaluation, given, out, rejects, beside=others, batch=batch):
             print(printable(line))
         close(rejects)
         return

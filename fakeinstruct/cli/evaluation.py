@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fakeinstruct.base.errors import Rejects, printable
 
 if TYPE_CHECKING:
+    from fakeinstruct.forensics.answers import AnswerSet
     from fakeinstruct.forensics.expert import Expert
     from fakeinstruct.forensics.protocol import Evaluation
     from fakeinstruct.forensics.server import Server
@@ -35,22 +36,24 @@ def plan_lines(
     out: Path,
     rejects: Rejects,
     *,
+    beside: Mapping[str, AnswerSet],
     batch: int | None,
 ) -> Iterator[str]:
     """What a run would ask and measure, in lines; nothing is asked and nothing written.
 
     Raises:
-        UsageError: If the items are not what the protocol is about, the prompts not those that it pins, or `out` holds
-            another run's answers.
+        UsageError: If the items are not what the protocol is about, the prompts not those that it pins, `out` holds
+            another run's answers, or what is to stand beside cannot.
     """
     from fakeinstruct.forensics.dry_run import dry_run
-    from fakeinstruct.measure.evaluate import check_answers
+    from fakeinstruct.measure.evaluate import check_answers, check_beside
     from fakeinstruct.measure.evaluations.fits import warnings
     from fakeinstruct.measure.evaluations.outlook import outlook
     from fakeinstruct.measure.evaluations.plan import make_plan
 
     plan = make_plan(expert, evaluation, given)
     stands = check_answers(expert, plan, given, out)
+    check_beside(beside, plan, given)
     how = evaluation.measure
     yield f"protocol    {evaluation.name}{f': {how.about}' if how.about else ''}"
     yield f"prompts     sha256 {plan.sha256}{', as pinned' if evaluation.prompts_sha256 else ''}"

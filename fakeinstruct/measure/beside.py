@@ -156,6 +156,7 @@ def other(answers: AnswerSet, expert: Scores) -> Detector:
     stored = stored_fit(read.by_prompt, asked_readouts([answers]), aggregations(read.by_prompt, [answers]))
     own = fit(_clean(kept, "validation"), table=isinstance(answers, DetectorTable))
     fitted = choose(own, stored)
+    read = read.without(fitted.items()) if fitted.items() else read
     kept = same_images(apply(fitted, read.scores, read.by_prompt), expert, name)
     said: dict[str, Any] = {"note": f"scores of {name}"}
     if isinstance(answers, DetectorTable):

@@ -21,6 +21,9 @@ BINS = 15
 DRAWS = 1000
 """Simulated outcomes behind a consistency band."""
 
+WELL_CONDITIONED = 1e13
+"""Above it the inverse of a matrix of floats has hardly a digit left: margins differ by a thousandth of their size."""
+
 
 def probability(margin: ArrayLike, scale: float = 1.0, bias: float = 0.0) -> NDArray[np.float64]:
     """Probability of fake, `sigmoid(scale * margin + bias)`, shape (n,), 0 to 1.
@@ -219,15 +222,16 @@ def fit_covariance(margin: ArrayLike, scale: float, bias: float) -> NDArray[np.f
         bias: The bias fitted.
 
     Raises:
-        UnavailableError: If every probability is so near 0 or 1 that nothing is known of them.
+        UnavailableError: If every probability is so near 0 or 1 that nothing is known of them, or the margins hardly
+            differ beside their size.
     """
     values = _finite(margin)
     p = probability(values, scale, bias)
     design = np.stack([values, np.ones_like(values)])
-    try:
-        return np.asarray(np.linalg.inv((design * (p * (1 - p))) @ design.T), dtype=np.float64)
-    except np.linalg.LinAlgError:
-        raise UnavailableError("the validation images say nothing of the error of scale and bias") from None
+    information = (design * (p * (1 - p))) @ design.T
+    if not np.linalg.cond(information) < WELL_CONDITIONED:
+        raise UnavailableError("the validation images say nothing of the error of scale and bias")
+    return np.asarray(np.linalg.inv(information), dtype=np.float64)
 
 
 def fitted_ece_band(

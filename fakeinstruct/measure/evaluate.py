@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from fakeinstruct.forensics.expert import Expert
 from fakeinstruct.forensics.protocol import Evaluation
 from fakeinstruct.forensics.score import make_meta, score
 from fakeinstruct.forensics.server import Server
-from fakeinstruct.measure.beside import other
+from fakeinstruct.measure.beside import other, same_images
 from fakeinstruct.measure.evaluations.contents import Contents, content_figures, learned_contents
 from fakeinstruct.measure.evaluations.fits import warnings
 from fakeinstruct.measure.evaluations.leaks import leaks
@@ -26,6 +27,7 @@ from fakeinstruct.measure.evaluations.plan import Plan, make_plan
 from fakeinstruct.measure.evaluations.submission import write_fakebench
 from fakeinstruct.measure.fitting import Fit, aggregations, apply, asked_readouts, choose, fit, stored_fit
 from fakeinstruct.measure.reading import read_answers
+from fakeinstruct.measure.report.head import EXPERT
 from fakeinstruct.measure.run import measure
 from fakeinstruct.measure.scores import Scores
 
@@ -70,6 +72,7 @@ def evaluate(
     out, rejects = Path(out), Rejects() if rejects is None else rejects
     plan = make_plan(expert, evaluation, given)
     check_answers(expert, plan, given, out)
+    check_beside(beside or {}, plan, given)
     for remark in (
         *plan.remarks,
         *warnings(evaluation, given),
@@ -120,7 +123,11 @@ def check_answers(expert: Expert | Server, plan: Plan, given: Sequence[Given], o
         UsageError: If answers of another run stand there: another expert's, protocol's, or to other items.
     """
     own = folders(out, len(given))
-    others = [folder for folder in sorted(out.glob("answers*")) if folder not in own]
+    others = [
+        folder
+        for folder in sorted(out.glob("answers*"))
+        if folder not in own and re.fullmatch(r"answers(-\d+)?", folder.name) and folder.is_dir()
+    ]
     if others:
         raise UsageError(
             f"holds answers about another number of sets than {len(given)}",
@@ -133,6 +140,23 @@ def check_answers(expert: Expert | Server, plan: Plan, given: Sequence[Given], o
             check_same(folder, make_meta(expert, each.set, plan.asking, plan.readouts))
             count += sum(1 for _ in open_answers(folder).answered())
     return count
+
+
+def check_beside(beside: Mapping[str, AnswerSet], plan: Plan, given: Sequence[Given]) -> None:
+    """See that what is to stand beside an expert can, before anything is asked.
+
+    Raises:
+        UsageError: If a name is taken, or one has none of the test images, or calls fakes real.
+    """
+    if taken := [name for name in beside if name in (*plan.baselines, EXPERT)]:
+        raise UsageError(f"the name '{taken[0]}' is taken", field="beside")
+    test = Scores.of(
+        {"chain": chain.id, "label": chain.label.value, "margin": 0.0}
+        for each in given
+        for chain in each.of(Split.TEST)
+    )
+    for each in beside.values():
+        same_images(read_answers([each]).scores, test, each.meta.expert)
 
 
 def added_figures(

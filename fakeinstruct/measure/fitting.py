@@ -85,7 +85,7 @@ class Fit:
                 self.reason if self.source is None else "how far scale and bias err is not stored"
             )
         mean, top = calibration.fitted_ece_band(
-            scores.unfitted(), (self.scale, self.bias), self.covariance, seed=seed
+            scores.margin, (self.scale, self.bias), self.covariance, seed=seed
         )
         return {"mean": mean, "percentile_95": top}
 

@@ -4,7 +4,7 @@ import pytest
 from simulated_answers import simulated, verdict
 
 from fakeinstruct.base.errors import UsageError
-from fakeinstruct.expert.card import ExpertCard, save_card
+from fakeinstruct.expert.card import ExpertCard, Readout, save_card
 from fakeinstruct.measure.beside import Company, _clean, named_paths
 from fakeinstruct.measure.figures import split_figures
 from fakeinstruct.measure.fitting import Fit
@@ -30,6 +30,24 @@ def test_another_experts_answers_are_measured_on_the_same_images(answer_set):
         assert found["overall"]["test"][name] == alone[name]
     assert (found["note"], found["lacking"]) == ("scores of the base", 0)
     assert found["fit"]["n"] > 50  # it is calibrated on all of its own validation images
+
+
+def test_images_that_the_others_bias_was_fitted_on_are_no_test_of_it(answer_set):
+    rows = [row for row in simulated(200, seed=1) if row["split"] == "test"]
+    spent = tuple(row["chain"] for row in rows[:30])
+    fitted = Readout(
+        name=rows[0]["template"],
+        prompt=rows[0]["prompt"],
+        fake=("fake",),
+        real=("real",),
+        scale=1.0,
+        bias=0.3,
+        fitted_items=spent,
+    )
+    found = beside(answer_set(simulated(200)), other=answer_set(rows, "other", readouts=(fitted,)))["other"]
+    assert found["overall"]["test"]["calibrated"]["ece"] is not None
+    assert found["overall"]["test"]["n"] == len(rows) - 30
+    assert found["lacking"] == 30
 
 
 def test_images_that_the_other_lacks_are_counted(answer_set):

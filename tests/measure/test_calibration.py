@@ -205,3 +205,12 @@ def test_a_fit_may_turn_the_order_round():
     covariance = fit_covariance(margin, 1.0, 0.5)
     turned = fitted_ece_band(-margin, (-1.0, 0.5), covariance * [[1, -1], [-1, 1]])
     assert turned == pytest.approx(fitted_ece_band(margin, (1.0, 0.5), covariance), rel=0.1)
+
+
+def test_of_margins_that_hardly_differ_beside_their_size_the_error_of_a_fit_is_lost_in_rounding():
+    near = np.random.default_rng(0).normal(0, 1, 500)
+    assert fit_covariance(near + 100, 1.0, -100.0)[0, 0] == pytest.approx(
+        fit_covariance(near, 1.0, 0.0)[0, 0], rel=1e-6
+    )
+    with pytest.raises(UnavailableError, match="say nothing"):
+        fit_covariance(near + 1e6, 1.0, -1e6)

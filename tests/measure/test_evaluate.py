@@ -16,6 +16,7 @@ from fakeinstruct.chains.schema import Label, Split
 from fakeinstruct.chains.store import open_chains, write_chains
 from fakeinstruct.expert.card import ExpertCard, Readout, save_card
 from fakeinstruct.expert.small import build_small
+from fakeinstruct.forensics.answers import open_answers
 from fakeinstruct.forensics.expert import load_expert
 from fakeinstruct.forensics.protocol import load_evaluation, prompts_sha256
 from fakeinstruct.forensics.score import score
@@ -159,6 +160,19 @@ def test_another_expert_stands_beside_with_what_was_held_out_of_its_own_training
     assert "five: held out of training" in drawn
     assert "five: ship" not in drawn
     assert "five: held out of training" in text.replace(drawn, "")
+
+
+def test_what_cannot_stand_beside_is_refused_before_anything_is_asked(done, items, tmp_path):
+    folder = done[0]
+    answers = open_answers(folder / "out/answers")
+    expert = Path(answers.meta.expert)
+    for name in ("expert", "metadata"):
+        with pytest.raises(UsageError, match=f"the name '{name}' is taken"):
+            run(expert, items, tmp_path / "new", folder / "mine.yaml", beside={name: answers})
+    others = changed(items, tmp_path / "others", lambda chain: {"id": f"other-{chain.id}"})
+    with pytest.raises(UsageError, match="holds none of the test images"):
+        run(expert, others, tmp_path / "new", folder / "mine.yaml", beside={"one": answers})
+    assert not (tmp_path / "new").exists()
 
 
 def test_a_second_run_asks_nothing_and_computes_the_same_figures(done, expert, items, tmp_path):

@@ -244,23 +244,24 @@ def _ask_part(asked: Judge, cases: Sequence[Case], folder: Path, rejects: Reject
     """Ask about some texts and keep what was replied, also where the server stops in between.
 
     Raises:
-        FakeInstructError: If the server stops answering, or refuses all of them.
+        FakeInstructError: If the server stops answering, or refuses all of them and never took one.
     """
     replies: dict[Asked, str] = {}
     refused: list[RecordError] = []
+    begun = any(folder.glob(PARTS))
     try:
         run_to_end(_ask_all(asked, cases, replies, refused))
     except ExceptionGroup as group:
         stopped, others = group.split(StoppedServerError)
         if stopped is None or others is not None:
             raise
-        if not replies and not any(folder.glob(PARTS)):
+        if not replies and not begun:
             raise _never_there(asked.server) from None
         raise FakeInstructError(str(stopped.exceptions[0]), hint=GO_ON) from None
     finally:
         write_replies(folder, replies)
     for error in refused:
-        if rejects is None or not replies:
+        if rejects is None or not (replies or begun):
             raise error
         rejects.add(error)
     return replies

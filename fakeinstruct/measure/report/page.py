@@ -132,7 +132,7 @@ def drawings(figures: Mapping[str, Any], material: Material) -> dict[str, Any]:
     if sum(row["auc"] is not None for row in asked) > 1:
         found["prompts"] = plots_spread.prompt_dots(asked)
     added = figures.get("protocol") or {}
-    if added.get("by_content"):
+    if "clean" in added.get("by_content", {}):
         found["content"] = plots_spread.content_dots(
             added["by_content"]["clean"],
             _told_apart(added["by_content_beside"]),
@@ -157,7 +157,7 @@ def drawings(figures: Mapping[str, Any], material: Material) -> dict[str, Any]:
 def _told_apart(beside: Mapping[str, Any]) -> dict[str, Any]:
     """Of other experts the rows of what they were trained on and what not, clean."""
     return {
-        other: {name: row for name, row in theirs["clean"].items() if name in (SEEN, HELD_OUT)}
+        other: {name: row for name, row in theirs.get("clean", {}).items() if name in (SEEN, HELD_OUT)}
         for other, theirs in beside.items()
     }
 

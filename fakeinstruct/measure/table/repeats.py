@@ -22,6 +22,9 @@ AGAIN = "the id was used before"
 MANY = 0.05
 """Share of rows whose id was used before from which on they are hardly mistakes."""
 
+MOST_VALUES = 200
+"""A column of more values is neither a processing nor a wording."""
+
 SHOWN = 8
 """Conditions that an error names."""
 
@@ -106,6 +109,7 @@ def _telling(path: Path, where: Mapping[str, str], repeats: int) -> list[str]:
     """Columns not read of which hardly two rows of an image hold the same, and that hold few values."""
     ids: Counter[str] = Counter()
     pairs: dict[str, set[tuple[str, str | None]]] = {}
+    values: dict[str, set[str | None]] = defaultdict(set)
     clashes: Counter[str] = Counter()
     with table_rows(path) as (names, rows):
         pairs |= {name: set() for name in names if name not in where.values()}
@@ -114,10 +118,12 @@ def _telling(path: Path, where: Mapping[str, str], repeats: int) -> list[str]:
             if own is None or isinstance(row, RecordError):
                 continue
             ids[own] += 1
-            for name, seen in pairs.items():
+            for name, seen in list(pairs.items()):
                 pair = own, text_of(row.get(name))
+                values[name].add(pair[1])
                 clashes[name] += pair in seen
                 seen.add(pair)
+                if clashes[name] > MANY * repeats or len(values[name]) > MOST_VALUES:
+                    del pairs[name], values[name]  # a wide table's other columns shall not be held in memory
     most = 2 * max(ids.values(), default=0)  # a value a row of an image; a score or row number has far more
-    few = {name: len({value for _, value in seen}) <= most for name, seen in pairs.items()}
-    return [name for name in pairs if few[name] and clashes[name] <= MANY * repeats]
+    return [name for name in pairs if len(values[name]) <= most]

@@ -15,15 +15,21 @@ from typing import Literal, NamedTuple
 
 from fakeinstruct.chains.schema import Label
 from fakeinstruct.chains.taxonomy import Taxonomy
-from fakeinstruct.measure.words.stance import Part, Stance, stances
+from fakeinstruct.measure.words.stance import CAUSED, Part, Stance, stance_of, stances
 
 Judgement = Literal["flawed", "sound"]
 
 CLAUSE = re.compile(
     r"([.;:!?]+\s*|,?\s*\b(?:but(?! also\b)|yet|however|while|whereas|although|though|except|and so|so that"
-    r"|because|since)\b)"
+    rf"|(?!{CAUSED})because|since)\b)"
 )
 SEGMENT = re.compile(r",\s*")
+NEW_SUBJECT = re.compile(
+    r"\s+and\s+(?!(?:that|this|these|those|it|they|which|both|such|so)\b)(?=(?:(?!(?:that|which|who|to|and)\b)"
+    r"[\w'’-]+\s+){1,6}?(?:is|are|was|were|has|have|had|do|does|looks?|appears?|seems?|shows?)\b)",
+    re.I,
+)
+"""An "and" before a subject and verb of its own: "it is typical of a lens and the hands are deformed"."""
 ENDING = re.compile(r"[.!?]")
 """What ends a sentence among the marks between clauses."""
 
@@ -41,7 +47,7 @@ FLAW = re.compile(
 SOUND = re.compile(
     r"\b(?:natural\w*|realistic\w*|realism|consisten\w*|correct\w*|plausib\w*|convincing\w*|coheren\w*|authentic\w*"
     r"|genuine\w*|believab\w*|accurate\w*|normal\w*|proper\w*|as expected|match(?:es|ing)?|agrees?|sound|real"
-    r"|follows? (?:the )?perspective|photographs?)\b",
+    r"|follows? (?:the )?perspective|photographs?(?! shows?\b))\b",
     re.I,
 )
 NEGATION = re.compile(
@@ -121,12 +127,12 @@ class ClaimReader:
         sentence, cleared = 0, -1
         for number, line in enumerate(text.splitlines()):
             sentence += 1
-            pieces = ["", *CLAUSE.split(line), ""]
+            pieces = ["", *CLAUSE.split(" ".join(line.split())), ""]  # runs of spaces cost patterns their square
             for before, clause, after in zip(pieces[:-1:2], pieces[1::2], pieces[2::2], strict=True):
                 sentence += bool(ENDING.search(before))
                 read = self._judged(clause)
                 for place, (segment, judgement, keys) in enumerate(read):
-                    part = Part(segment, bool(keys), number, sentence, "," if place else before, after)
+                    part = Part(segment, bool(keys), judgement == "flawed", number, sentence, "," if place else before, after)
                     if judgement is None and sentence == cleared:
                         judgement = "sound"
                     yield part, judgement, keys
@@ -135,12 +141,33 @@ class ClaimReader:
 
     def _judge(self, clause: str) -> list[tuple[str, Judgement | None, frozenset[str]]]:
         """The segments of a clause that say anything, what is found of them, and the attributes they name."""
-        segments = SEGMENT.split(clause)
         return [
             (segment, judgement, frozenset(self._taxonomy.named_in(segment)))
+            for segments in _judged_together(clause)
             for segment, judgement in zip(segments, _judgements(segments), strict=True)
             if segment.strip()
         ]
+
+
+def _judged_together(clause: str) -> list[list[str]]:
+    """The segments of a clause; what is said for a photograph ends where another subject and verb begin."""
+    groups: list[list[str]] = [[]]
+    for segment in SEGMENT.split(clause):
+        first, *others = _subjects(segment) if stance_of(segment) == "photograph" else [segment]
+        groups[-1].append(first)
+        groups.extend([other] for other in others)
+    return groups
+
+
+def _subjects(segment: str) -> list[str]:
+    """A segment cut at each "and" between two subjects with verbs of their own."""
+    cut, start = [], 0
+    for match in NEW_SUBJECT.finditer(segment):
+        before = segment[start : match.start()]
+        if VERB.search(before) or stance_of(before) == "photograph":
+            cut.append(before)
+            start = match.end()
+    return [*cut, segment[start:]]
 
 
 def _judgements(segments: list[str]) -> list[Judgement | None]:

@@ -61,17 +61,19 @@ def open_figures(
         for name in chain.content if chain and chain.content else (NOT_SAID,):
             parts[name].append(row)
     named = sorted(parts, key=lambda name: (name == NOT_SAID, name)) if set(parts) != {NOT_SAID} else []
-    by_content = {name: _figures(parts[name], known, seed, aids) for name in named}
+    points = any(row["boxes"] for row in rows)
+    by_content = {name: _figures(parts[name], known, seed, aids, points) for name in named}
     judge = judgement.json() if judgement else None
-    return {**_figures(rows, known, seed, aids), "judge": judge, "by_content": by_content}
+    return {**_figures(rows, known, seed, aids, points), "judge": judge, "by_content": by_content}
 
 
-def _figures(rows: Rows, known: Mapping[str, Chain], seed: int, aids: Aids) -> dict[str, Any]:
+def _figures(rows: Rows, known: Mapping[str, Chain], seed: int, aids: Aids, points: bool) -> dict[str, Any]:
+    """Figures of some answers; of boxes where the question was answered with any, be it elsewhere."""
     said = texts_of(rows)
     boxed = [row for row in rows if row["text"] is not None]
     return {
         "asked": len(rows),
         "answered": sum(bool(one.text.strip()) for one in said),
         "beside": beside_figures(said, Images.of(said), known, seed, aids=aids),
-        "boxes": boxes_beside(boxed, known, seed) if any(row["boxes"] for row in boxed) else {},
+        "boxes": boxes_beside(boxed, known, seed) if points else {},
     }

@@ -110,7 +110,7 @@ def seen_in(
     Args:
         key: The attribute's.
         found: Attributes that each text claims to be flawed.
-        truths: What annotators said of each text's image (`words_attributes.Truth`).
+        truths: What annotators said of each text's image (`words.attributes.Truth`).
         real: Whether it is real, shape (texts,).
     """
     return Seen(

@@ -31,17 +31,21 @@ _MADE_UP = (
 )
 _FEW = r"(?:[\w'’-]+\s+){0,4}?"
 
+CAUSED = rf"because\s+of\s+(?i:{_FEW}{_CAUSE})"
+"""What a camera does to a picture, which belongs to what it is said of: "blurred because of the lens"."""
+
 _TAKEN_BY = re.compile(
     rf"\b(?:speaks?|argues?|points?|testif\w+|evidence|proof|signs?|marks?|hallmarks?|indicat\w+|suggest\w*|confirm\w*"
     rf"|supports?|proves?)\s+{_FEW}{_TAKEN}"
     rf"|\b(?:typical|characteristic|normal|natural|common|usual|consistent|compatible|in keeping|in line|expected)"
     rf"\s+(?:of|for|with|in|from|to)\s+{_FEW}(?:{_TAKEN}|{_CAUSE})"
-    rf"|\bas\s+(?:[\w-]+\s+){{0,2}}?(?:lens(?:es)?|cameras?|photographs?|photos?)\s+(?:do|does|has|have|shows?|draws?|looks?)\b"
+    r"|\bas\s+(?:[\w-]+\s+){0,2}?(?:(?:lens(?:es)?|cameras?)\s+(?:shows?|draws?)"
+    r"|(?:lens(?:es)?|cameras?|photographs?|photos?)\s+(?:do|does|has|have|looks?))\b"
     rf"|\b(?:(?:caused|made|explained|produced|introduced|left|given|drawn|blurred|bent|distorted|softened|warped)\s+by"
     rf"|due\s+to|owing\s+to|because\s+of|(?:comes?|results?|stems?|resulting)\s+(?:from|of)|(?:effects?|artifacts?"
     rf"|artefacts?)\s+of|(?:is|are|was|were)\s+only)\s+{_FEW}{_CAUSE}"
     r"|\b(?:lens(?:es)?|cameras?|sensors?|photographer)\s+(?:made|makes?|draws?|drew|records?|recorded|gives?|gave|leaves?"
-    r"|left|causes?|caused|produces?|bends?|saw)\b"
+    r"|left|causes?|caused|produces?|bends?)\b"
     r"|\b(?:leaves?|left)\s+(?:it|the\s+\w+|this)\s+an?\s+photograph\b|\bany\s+photograph\b",
     re.I,
 )
@@ -72,7 +76,7 @@ _MADE = re.compile(
 )
 _DENIED = re.compile(
     r"\b(?:no|not(?!\s+only\b)|never|none|nothing|neither|nor|cannot|without|hardly|than|unlike|lack\w*|rather|instead"
-    r"|contrary|far\s+from|deviat\w*|depart\w*|differ\w*|missing|absent|absence|loss|fails?|would|should|if|too|contradict\w*)\b"
+    r"|contrary|far\s+from|deviat\w*|depart\w*|differ\w*|missing|absent|absence|loss|fails?|would|should|if|too|contradict\w*|(?:is|was|as)\s+fake)\b"
     r"|n['’]t\b",
     re.I,
 )
@@ -85,7 +89,7 @@ _SUPPOSED = re.compile(
     re.I,
 )
 _IN_GENERAL = re.compile(
-    rf"\b(?:{_MAKERS}|(?:generated|edited|synthetic|fake)\s+(?:images|pictures|photos|faces)|models)[^.;:]*"
+    rf"\b(?:{_MAKERS}|(?:generated|edited|synthetic|fake)\s+(?:images|pictures|photos|faces)|models)[^.;:]{{0,200}}"
     r"\b(?:often|typically|commonly|usually|sometimes|frequently|tend|struggle)\b",
     re.I,
 )
@@ -94,6 +98,7 @@ _OF_THIS = re.compile(r"\b(?:such|here|exactly|this|these|as\s+seen)\b", re.I)
 _REFERS = re.compile(
     r"\s*(?:and\s+)?(?:all\s+|both\s+)?(?:that|this|these|those|such|it|they|which|both|the\s+same)\b", re.I
 )
+_OF_BEFORE = re.compile(r"\bagainst\s+(?:that|this|these|those|it|them)\b", re.I)
 _CONTRAST = re.compile(r"\b(?:but|yet|however|while|whereas|although|though|except)\b", re.I)
 _REASON = re.compile(r"\b(?:because|since)\b|:", re.I)
 _REAL = re.compile(r"\b(?:real|genuine|authentic|photograph)\b", re.I)
@@ -110,6 +115,7 @@ class Part(NamedTuple):
     Attributes:
         text: Its words.
         named: Whether it names an attribute.
+        flawed: Whether its own words find something wrong.
         line: Number of its line.
         sentence: Number of its sentence, over all lines.
         link: What stands between it and the part before: a mark, a conjunction.
@@ -118,6 +124,7 @@ class Part(NamedTuple):
 
     text: str
     named: bool
+    flawed: bool
     line: int
     sentence: int
     link: str
@@ -138,20 +145,22 @@ def stance_of(text: str) -> Stance | None:
             return "general"
     if _CLEARED.search(text):
         return "photograph"
-    if any(not _DENIED.search(text, 0, match.start()) for match in _NOT_TAKEN.finditer(text)):
+    denial = _DENIED.search(text)
+    undenied = denial.end() if denial else len(text) + 1
+    if any(match.start() < undenied for match in _NOT_TAKEN.finditer(text)):
         return "forgery"
-    if any(not _DENIED.search(text, 0, match.end()) for match in _MADE.finditer(text)):
+    if any(match.end() < undenied for match in _MADE.finditer(text)):
         return "forgery"
-    found = (text[: match.end()] for match in _TAKEN_BY.finditer(text))
-    return "photograph" if any(not _DENIED.search(before) for before in found) else None
+    return "photograph" if any(match.end() < undenied for match in _TAKEN_BY.finditer(text)) else None
 
 
 def stances(parts: Sequence[Part], verdict: Label | None) -> list[Stance | None]:
     """What each part of a text speaks for, by itself or by what it belongs to.
 
     A cue holds for the parts before it up to a contrast, unless it has an attribute of its own; for the sentence
-    before if it refers to it ("That speaks for a photograph"); for all of an item of a list. Of a text that says
-    real, what stands behind a colon or "because" are reasons for it, unless it speaks against a photograph itself.
+    before if it refers to it ("That speaks for a photograph"); for an item of a list up to a contrast, but in a text
+    that says fake for nothing that is found wrong. Of a text that says real, what stands behind a colon or "because"
+    are reasons for it, unless it speaks against a photograph itself.
 
     Args:
         parts: The text's, in order.
@@ -165,8 +174,8 @@ def stances(parts: Sequence[Part], verdict: Label | None) -> list[Stance | None]
         _within(parts, own, which, verdict)
     for before, which in pairwise(sentences):
         first, last = parts[which[0]], parts[before[-1]]
-        refers = own[which[0]] == "photograph" and _REFERS.match(first.text) and not first.named
-        if refers and first.line == last.line:
+        refers = _REFERS.match(first.text) or _OF_BEFORE.search(first.text)
+        if own[which[0]] == "photograph" and refers and not first.named and first.line == last.line:
             _take(own, [place for place in before if own[place] is None])
     _of_lists(parts, own, verdict)
     return own
@@ -177,14 +186,18 @@ def _take(own: list[Stance | None], which: Sequence[int]) -> None:
         own[place] = own[place] or "photograph"
 
 
-def _within(parts: Sequence[Part], own: list[Stance | None], which: list[int], verdict: Label | None) -> None:
-    """Carry stances inside a sentence; between contrasts one that is against a photograph outdoes those for it."""
+def _between_contrasts(parts: Sequence[Part], which: Sequence[int]) -> list[list[int]]:
     runs: list[list[int]] = [[]]
     for place in which:
-        if _CONTRAST.search(parts[place].link):
+        if _CONTRAST.search(parts[place].link) or _CONTRAST.match(parts[place].text.lstrip()):
             runs.append([])
         runs[-1].append(place)
-    for run in filter(None, runs):
+    return [run for run in runs if run]
+
+
+def _within(parts: Sequence[Part], own: list[Stance | None], which: list[int], verdict: Label | None) -> None:
+    """Carry stances inside a sentence; between contrasts one that is against a photograph outdoes those for it."""
+    for run in _between_contrasts(parts, which):
         if own[run[0]] == "supposed":  # "if it were generated, the texture would be waxy"
             own[run[0] : run[-1] + 1] = [
                 "supposed" if re.search(r"\bwould\b", parts[p].text) else own[p] for p in run
@@ -192,17 +205,25 @@ def _within(parts: Sequence[Part], own: list[Stance | None], which: list[int], v
         if any(own[place] == "forgery" for place in run):
             own[run[0] : run[-1] + 1] = [None if own[p] == "photograph" else own[p] for p in run]
             continue
+        if verdict is Label.REAL:
+            _take(own, _reasons(parts, run))
+        held = 0
         for number, place in enumerate(run):
-            reason = _REASON.search(parts[place].link)
-            if own[place] == "photograph" and (reason or not parts[place].named):
-                _take(own, run[:number])
-            said = [parts[each] for each in run[:number]]
-            if reason and verdict is Label.REAL and said and _real_alone(said):
-                _take(own, run[number:])
+            if own[place] == "photograph" and (_REASON.search(parts[place].link) or not parts[place].named):
+                held = number
+        _take(own, run[:held])
 
 
-def _real_alone(said: Sequence[Part]) -> bool:
-    return not any(part.named for part in said) and any(_REAL.search(part.text) for part in said)
+def _reasons(parts: Sequence[Part], run: list[int]) -> list[int]:
+    """What follows "it is real because" or "it is real:", if no attribute is named before."""
+    real = False
+    for number, place in enumerate(run):
+        if real and _REASON.search(parts[place].link):
+            return run[number:]
+        if parts[place].named:
+            break
+        real = real or bool(_REAL.search(parts[place].text))
+    return []
 
 
 def _of_lists(parts: Sequence[Part], own: list[Stance | None], verdict: Label | None) -> None:
@@ -215,6 +236,17 @@ def _of_lists(parts: Sequence[Part], own: list[Stance | None], verdict: Label | 
             lead = " ".join(parts[place].text for place in which if parts[place].sentence == last.sentence)
             reasons = verdict is Label.REAL and last.after.startswith(":") and not _NO_REASONS.search(lead)
             continue
-        against = any(own[place] == "forgery" for place in which)
-        if not against and (reasons or any(own[place] == "photograph" for place in which)):
-            _take(own, which)
+        if any(own[place] == "forgery" for place in which):
+            continue
+        for run in [which] if reasons else _between_contrasts(parts, which):
+            _take_of_item(parts, own, run, verdict, reasons)
+
+
+def _take_of_item(
+    parts: Sequence[Part], own: list[Stance | None], run: list[int], verdict: Label | None, reasons: bool
+) -> None:
+    """Carry the stance of an item; in a text that says fake, a cue with an attribute of its own is about that alone."""
+    fake = verdict is Label.FAKE
+    cued = any(own[place] == "photograph" and not (fake and parts[place].named) for place in run)
+    if reasons or cued:
+        _take(own, [place for place in run if not (fake and parts[place].flawed)])

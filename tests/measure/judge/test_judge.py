@@ -147,6 +147,12 @@ def test_a_refused_text_is_listed_and_asked_again_the_next_time(chains, tmp_path
         found = judge(answers(1, 2, 3), chains, server.url, tmp_path / "judge", **options)
         assert (found.replies, [error.record for error in rejects.errors]) == (2, ["image-2"])
         assert judge(answers(1, 2, 3), chains, server.url, tmp_path / "judge", **options).replies == 3
+    with serve(lambda number, body: 400 if "Hand 2" in shown(body) else FULL) as server:
+        options["rejects"] = again = Rejects(1.0)
+        for _ in range(2):  # refused each time: the others' marks stand all the same
+            found = judge(answers(1, 2, 3), chains, server.url, tmp_path / "always", **options)
+            assert (found.replies, found.texts) == (2, 2)
+        assert [error.record for error in again.errors] == ["image-2"] * 2
     with serve(lambda number, body: 400) as server, pytest.raises(FakeInstructError, match="answered 400"):
         judge(answers(1), chains, server.url, tmp_path / "other", model="m", patience=HASTY, rejects=rejects)
 

@@ -84,6 +84,15 @@ def test_answers_are_counted_and_compared_by_question_and_by_what_images_show():
     assert found["another"]["answered"] == 1
 
 
+def test_a_content_of_which_no_answer_names_a_box_is_missed_and_not_left_out():
+    chains = [described(n, ("animals", "satellite")[n % 2]) for n in range(12)]
+    rows = [answer(n, OWN, *([LEFT] if n % 2 else [])) for n in range(12)]
+    row = figures_of(rows, chains)["what-is-wrong"]
+    boxes = {name: each["boxes"] for name, each in row["by_content"].items()}
+    assert [boxes[name]["recall"] for name in ("animals", "satellite")] == [0, 1]
+    assert row["boxes"]["recall"] == 0.5
+
+
 def test_the_tables_have_a_row_a_question_and_content_and_say_what_is_missing():
     chains = [described(n, "animals") for n in range(6)] + [described(6, "doc", words="")]
     rows = [answer(n, f"{OWN} {'So' * n}") for n in range(6)] + [answer(6, "Nothing.")]
