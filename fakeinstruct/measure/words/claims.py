@@ -127,12 +127,24 @@ class ClaimReader:
         sentence, cleared = 0, -1
         for number, line in enumerate(text.splitlines()):
             sentence += 1
-            pieces = ["", *CLAUSE.split(" ".join(line.split())), ""]  # runs of spaces cost patterns their square
+            pieces = [
+                "",
+                *CLAUSE.split(" ".join(line.split())),
+                "",
+            ]  # runs of spaces cost patterns their square
             for before, clause, after in zip(pieces[:-1:2], pieces[1::2], pieces[2::2], strict=True):
                 sentence += bool(ENDING.search(before))
                 read = self._judged(clause)
                 for place, (segment, judgement, keys) in enumerate(read):
-                    part = Part(segment, bool(keys), judgement == "flawed", number, sentence, "," if place else before, after)
+                    part = Part(
+                        segment,
+                        bool(keys),
+                        judgement == "flawed",
+                        number,
+                        sentence,
+                        "," if place else before,
+                        after,
+                    )
                     if judgement is None and sentence == cleared:
                         judgement = "sound"
                     yield part, judgement, keys

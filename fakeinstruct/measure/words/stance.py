@@ -76,10 +76,11 @@ _MADE = re.compile(
 )
 _DENIED = re.compile(
     r"\b(?:no|not(?!\s+only\b)|never|none|nothing|neither|nor|cannot|without|hardly|than|unlike|lack\w*|rather|instead"
-    r"|contrary|far\s+from|deviat\w*|depart\w*|differ\w*|missing|absent|absence|loss|fails?|would|should|if|too|contradict\w*|(?:is|was|as)\s+fake)\b"
+    r"|contrary|far\s+from|deviat\w*|depart\w*|differ\w*|missing|absent|absence|loss|fails?|would|should|if|too|contradict\w*)\b"
     r"|n['’]t\b",
     re.I,
 )
+_CALLED_FAKE = re.compile(r"\b(?:is|was|as)\s+fake\b", re.I)
 _MAKERS = (
     r"(?:warp\w*|forge\w*|edit(?:s|or|ing)?|generators?|generation|generative|(?:de|en)coders?|networks?|ai|inpainting"
     r"|cloning|pasting|removal|mirroring|mirrored|retouching|manipulation|montage|splic\w+|fakes?|deepfakes?|relighting)\b"
@@ -147,10 +148,11 @@ def stance_of(text: str) -> Stance | None:
         return "photograph"
     denial = _DENIED.search(text)
     undenied = denial.end() if denial else len(text) + 1
-    if any(match.start() < undenied for match in _NOT_TAKEN.finditer(text)):
+    unlike = any(match.start() < undenied for match in _NOT_TAKEN.finditer(text))
+    if unlike or any(match.end() < undenied for match in _MADE.finditer(text)):
         return "forgery"
-    if any(match.end() < undenied for match in _MADE.finditer(text)):
-        return "forgery"
+    called = _CALLED_FAKE.search(text)  # "it is fake because of the odd motion"
+    undenied = min(undenied, called.end()) if called else undenied
     return "photograph" if any(match.end() < undenied for match in _TAKEN_BY.finditer(text)) else None
 
 

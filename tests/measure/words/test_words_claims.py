@@ -81,6 +81,10 @@ LISTED_FAKE = """This image is fake; it is a generated image. What speaks for th
         ("The blurred edges are caused by motion of the camera.", Label.REAL),
         ("The perspective is warped, as any wide-angle lens does.", None),
         ("The uneven shadows come from the flash of the camera.", Label.FAKE),
+        ("The edges are blurred because of the lens.", Label.REAL),
+        ("It is real because of the uneven lighting.", Label.REAL),
+        ("The hands are distorted and the lens made it.", None),
+        ("The uneven edges and the soft texture are typical of a lens.", None),
         # what it speaks for, in the words of published explanations
         (
             "This is a real image. The uneven lighting and texture suggest an authentic photograph.",
@@ -128,6 +132,48 @@ def test_a_reason_for_real_is_no_flaw(text, verdict):
             {"anatomy"},
         ),
         ("The perspective is warped. The texture speaks for a photograph.", None, {"perspective"}),
+        # of an item of a list, up to a contrast, and in a text that says fake for nothing that is found wrong
+        (
+            "- Lighting: typical of a camera flash, but the shadows are inconsistent.",
+            Label.FAKE,
+            {"light_shadow"},
+        ),
+        (
+            "- Background blur: typical of a lens, but the hands have six fingers and the text is garbled.",
+            Label.FAKE,
+            {"anatomy", "text"},
+        ),
+        ("- The depth is what any lens draws, but the fingers are fused.", None, {"anatomy"}),
+        ("- Any lens draws such depth. However, the fingers are fused.", None, {"anatomy"}),
+        ("- The fingers are fused. The lighting is typical of a flash.", Label.FAKE, {"anatomy"}),
+        ("- The fingers are fused. Any photograph has grain.", Label.FAKE, {"anatomy"}),
+        ("- The hand has six fingers. The lighting is typical of a flash.", Label.FAKE, {"anatomy"}),
+        # up to an "and" before another subject and verb
+        (
+            "The lighting is consistent with a real photograph and the hands are deformed.",
+            Label.FAKE,
+            {"anatomy"},
+        ),
+        (
+            "The lighting is consistent with a real photograph and the hand has six fingers.",
+            Label.FAKE,
+            {"anatomy"},
+        ),
+        (
+            "The hands are deformed and the lighting is consistent with a real photograph.",
+            Label.FAKE,
+            {"anatomy"},
+        ),
+        ("Lighting typical of a flash and the hands look deformed.", Label.FAKE, {"anatomy"}),
+        # whose camera, whose photograph
+        (
+            "The photographer saw a person with distorted hands.",
+            Label.FAKE,
+            {"anatomy", "distortion"},
+        ),
+        ("As a photograph shows, the hand has six fingers.", Label.FAKE, {"anatomy"}),
+        ("- The shadows are odd, so this image is fake. A lens draws depth.", None, {"light_shadow"}),
+        ("The image is fake because of the odd motion of the hands.", Label.FAKE, {"anatomy"}),
     ],
 )
 def test_a_flaw_beside_a_reason_for_real_stays_one(text, verdict, flawed):
@@ -169,3 +215,29 @@ def test_what_is_said_of_forgeries_in_general_counts_where_the_text_says_fake():
 def test_any_text_is_read_without_a_fault(text):
     found = READER.read(f"no {text}, unnatural edges {text}", None)
     assert not found.flawed & found.sound
+
+
+@pytest.mark.parametrize("text", [REASONS.format("It is odd."), "No odd edges, but the texture is waxy."])
+def test_runs_of_spaces_change_nothing(text):
+    wide = re.sub(r"(?<=\S) (?=\S)", " \t" + 400 * " ", text)
+    for verdict in (Label.FAKE, Label.REAL, None):
+        assert READER.read(wide, verdict) == READER.read(text, verdict)
+
+
+def test_a_part_is_read_with_single_spaces():
+    (part, *_), *_ = READER._parts(f"  The{20_000 * ' '}texture \t is   waxy")
+    assert part.text == "The texture is waxy"
+
+
+def test_what_is_said_in_general_stands_close_to_who_is_said_to_do_it():
+    said = "Editing {}often leaves waxy texture."
+    assert READER.read(said.format(""), Label.REAL).flawed == frozenset()
+    assert READER.read(said.format(100 * "on and "), Label.REAL).flawed == {"texture"}
+
+
+@pytest.mark.parametrize(
+    "unit", ["editing of the ", "not a sign of ai ", "a, ", "real: ", "it is and is ", " "]
+)
+def test_a_long_text_is_read_to_its_end(unit):
+    found = READER.read(f"{unit * (45_000 // len(unit))}\nThe texture is waxy.", Label.FAKE)
+    assert "texture" in found.flawed
