@@ -242,3 +242,8 @@ def told(error: Exception, folder: Path) -> dict[str, Any]:
 
 if __name__ == "__main__":
     main()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(
+        0
+    )  # everything is written; threads of the process group now and then abort an interpreter that ends
