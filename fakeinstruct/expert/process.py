@@ -244,6 +244,4 @@ if __name__ == "__main__":
     main()
     sys.stdout.flush()
     sys.stderr.flush()
-    os._exit(
-        0
-    )  # everything is written; threads of the process group now and then abort an interpreter that ends
+    os._exit(0)  # all is written; threads of the process group now and then abort an interpreter that ends
