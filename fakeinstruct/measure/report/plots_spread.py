@@ -157,7 +157,7 @@ def attribute_dots(kind: str, row: Mapping[str, Any]) -> str:
         labels = [f"{shortened(name, 26)} ({row['per_attribute'][name]['n']})" for name in names]
         axes.set_yticks(range(len(names) + 1), [f"all ({row['n']})", *labels])
         axes.set(
-            ylim=(len(names) + 0.5, -0.5), title=kind, xlabel="drop of the margin (hollow: random region)"
+            ylim=(len(names) + 0.5, -0.5), title=kind, xlabel="drop of the margin\n(hollow: random region)"
         )
         return svg(figure, f"drop-{kind}", f"Drop of the margin by attribute, {kind}")
 
