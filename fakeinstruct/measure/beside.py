@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -74,8 +74,7 @@ class Company:
         if self.chains is None and set(self.baselines) & set(TRAINERS):
             raise UsageError("a baseline is trained on a chain set", hint="Name it with --chains.")
         own = DETECTOR if isinstance(answers[0], DetectorTable) else EXPERT
-        if taken := [name for name in self.others or () if name in (*self.baselines, own)]:
-            raise UsageError(f"the name '{taken[0]}' is taken", field="beside")
+        check_names(self.others or (), (*self.baselines, own))
         if "probe" in self.baselines:
             check_answered(answers[0], self.expert or Path(answers[0].meta.expert))
 
@@ -139,6 +138,17 @@ class Company:
                 hint="Name the chain set that was scored.",
             )
         return scores, note
+
+
+def check_names(others: Iterable[str], taken: Sequence[str]) -> None:
+    """See that others have names of their own.
+
+    Raises:
+        UsageError: If one is that of a baseline, or of the detector that is measured.
+    """
+    for name in others:
+        if name in taken:
+            raise UsageError(f"the name '{name}' is taken", field="beside")
 
 
 def other(answers: AnswerSet, expert: Scores) -> Detector:

@@ -263,8 +263,9 @@ def fitted_ece_band(
         UnavailableError: If there are fewer images than bins.
     """
     values = np.asarray(margin, dtype=np.float64)
-    values = values[np.argsort(probability(values, *fitted), kind="stable")]
     p = probability(values, *fitted)
+    order = np.argsort(p, kind="stable")
+    values, p = values[order], p[order]
     if len(p) < bins:
         raise UnavailableError(f"{len(p)} images are fewer than {bins} bins")
     starts = equal_mass_bounds(p, bins)

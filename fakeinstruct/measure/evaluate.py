@@ -17,7 +17,7 @@ from fakeinstruct.forensics.expert import Expert
 from fakeinstruct.forensics.protocol import Evaluation
 from fakeinstruct.forensics.score import make_meta, score
 from fakeinstruct.forensics.server import Server
-from fakeinstruct.measure.beside import other, same_images
+from fakeinstruct.measure.beside import check_names, other, same_images
 from fakeinstruct.measure.evaluations.contents import Contents, content_figures, learned_contents
 from fakeinstruct.measure.evaluations.fits import warnings
 from fakeinstruct.measure.evaluations.leaks import leaks
@@ -148,8 +148,7 @@ def check_beside(beside: Mapping[str, AnswerSet], plan: Plan, given: Sequence[Gi
     Raises:
         UsageError: If a name is taken, or one has none of the test images, or calls fakes real.
     """
-    if taken := [name for name in beside if name in (*plan.baselines, EXPERT)]:
-        raise UsageError(f"the name '{taken[0]}' is taken", field="beside")
+    check_names(beside, (*plan.baselines, EXPERT))
     test = Scores.of(
         {"chain": chain.id, "label": chain.label.value, "margin": 0.0}
         for each in given
