@@ -6,7 +6,17 @@ from contextlib import redirect_stderr, redirect_stdout
 from typing import NamedTuple
 from unittest.mock import patch
 
-from fakeinstruct.cli.main import run
+from typer.testing import CliRunner
+
+from fakeinstruct.cli.main import app, run
+
+
+def call(*words):
+    """Run `fakeinstruct` with words, and raise what is no exit: a test shall see where it came from."""
+    result = CliRunner().invoke(app, [str(word) for word in words])
+    if result.exception is not None and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    return result
 
 
 class Run(NamedTuple):

@@ -5,6 +5,8 @@ import threading
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+from serving import running
+
 FULL = '{"completeness": 2, "preciseness": 1, "relevance": 2}'
 
 
@@ -43,11 +45,5 @@ def serve(say):
     server.say, server.bodies, server.keys, server.lock = say, [], [], threading.Lock()
     server.models = ["judge-7b"]
     server.url = f"http://127.0.0.1:{server.server_address[1]}/v1"
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-    thread.start()
-    try:
+    with running(server):
         yield server
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()

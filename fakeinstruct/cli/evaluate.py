@@ -82,7 +82,7 @@ def evaluate(
     if image_root is not None and len(items) > 1:
         raise UsageError("one image root for several sets", field="image_root", hint="Name one set, or none.")
     from fakeinstruct.cli.detectors import HowRead, open_detector, said_columns
-    from fakeinstruct.cli.evaluation import check_expert, plan_lines, print_evaluation
+    from fakeinstruct.cli.evaluation import plan_lines, print_evaluation
     from fakeinstruct.measure.beside import named_paths
     from fakeinstruct.measure.evaluations.needs import check_needs, open_items
     from fakeinstruct.measure.out_folder import EVALUATION, check_out
@@ -97,11 +97,11 @@ def evaluate(
     others = {
         name: open_detector(path, how, columns, known, image_root, rejects) for name, path in paths.items()
     }
-    check_expert(expert)
     from fakeinstruct.forensics.server import open_expert
-    from fakeinstruct.measure.evaluate import evaluate as run
 
     asked = open_expert(expert, model)
+    from fakeinstruct.measure.evaluate import evaluate as run
+
     if dry_run:
         for line in plan_lines(asked, evaluation, given, out, rejects, beside=others, batch=batch):
             print(printable(line))

@@ -16,19 +16,6 @@ if TYPE_CHECKING:
     from fakeinstruct.measure.evaluations.needs import Given
 
 
-def check_expert(expert: str) -> None:
-    """See that the folder of an expert is there, before what loads it is.
-
-    Raises:
-        UsageError: If it is neither there nor a model of the hub. Addresses are seen when a server is opened.
-    """
-    from fakeinstruct.forensics.expert_files import expert_folder
-    from fakeinstruct.forensics.server import ADDRESS
-
-    if not expert.startswith(("http://", "https://")) and not ADDRESS.match(expert):
-        expert_folder(expert)
-
-
 def plan_lines(
     expert: Expert | Server,
     evaluation: Evaluation,

@@ -3,22 +3,14 @@
 import json
 
 import pytest
+from commands import call
 from talked import honest, planted, turns, write_pairs
-from typer.testing import CliRunner
 
 from fakeinstruct import api
 from fakeinstruct.base.errors import UsageError
 from fakeinstruct.chains.sample import make_sample
 from fakeinstruct.cli.audit import SHOWN, _line, findings_table, print_audit
-from fakeinstruct.cli.main import app
 from fakeinstruct.measure.audit.finding import Audit, Finding, Section
-
-
-def call(*words):
-    result = CliRunner().invoke(app, [str(word) for word in words])
-    if result.exception is not None and not isinstance(result.exception, SystemExit):
-        raise result.exception
-    return result
 
 
 def leaky():

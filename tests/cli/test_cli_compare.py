@@ -4,18 +4,10 @@ import json
 
 import numpy as np
 import pytest
-from typer.testing import CliRunner
+from commands import call
 
 from fakeinstruct.base.errors import FakeInstructError, UsageError
-from fakeinstruct.cli.main import app
 from fakeinstruct.measure.detection import auc
-
-
-def call(*words):
-    result = CliRunner().invoke(app, [str(word) for word in words])
-    if result.exception is not None and not isinstance(result.exception, SystemExit):
-        raise result.exception
-    return result
 
 
 @pytest.fixture

@@ -4,22 +4,14 @@ import json
 
 import numpy as np
 import pytest
-from typer.testing import CliRunner
+from commands import call
 
 from fakeinstruct.base.errors import FakeInstructError, UsageError
 from fakeinstruct.base.files import write_json
-from fakeinstruct.cli.main import app
 from fakeinstruct.expert.card import UNFITTED, ExpertCard, Readout, load_card, save_card
 from fakeinstruct.forensics.answers import AnswersMeta, open_answers, write_part
 from fakeinstruct.forensics.expert_files import expert_sha256
 from fakeinstruct.measure.calibration import fit_bias, fit_scale_bias
-
-
-def call(*words):
-    result = CliRunner().invoke(app, [str(word) for word in words])
-    if result.exception is not None and not isinstance(result.exception, SystemExit):
-        raise result.exception
-    return result
 
 
 @pytest.fixture

@@ -4,24 +4,16 @@ import json
 import socket
 
 import pytest
+from commands import call
 from judge_server import FULL, serve
 from small_encoder import write_encoder
-from typer.testing import CliRunner
 
 from fakeinstruct.base.errors import FakeInstructError, UsageError
 from fakeinstruct.base.files import write_json
 from fakeinstruct.chains.schema import Chain, ImageRef, Meta, Origin, Text
 from fakeinstruct.chains.store import write_chains
-from fakeinstruct.cli.main import app
 from fakeinstruct.forensics.answers import AnswersMeta, write_part
 from fakeinstruct.forensics.server_http import Patience
-
-
-def call(*words):
-    result = CliRunner().invoke(app, [str(word) for word in words])
-    if result.exception is not None and not isinstance(result.exception, SystemExit):
-        raise result.exception
-    return result
 
 
 @pytest.fixture

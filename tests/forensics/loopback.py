@@ -12,6 +12,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import torch
 from PIL import Image
+from serving import running
 
 from fakeinstruct.forensics.expert import load_expert
 
@@ -156,11 +157,5 @@ def served_expert(folder):
 @contextmanager
 def serve(expert, **options):
     server = Loopback(expert, **options)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-    thread.start()
-    try:
+    with running(server):
         yield server
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
